@@ -1,0 +1,25 @@
+# shellcheck shell=bash
+# Running something inside the root. The mounts it needs live in a mount namespace of its own,
+# so they are gone when it ends, however it ends.
+
+# in_root command…: with the checkout at /src as the working directory and a clean environment.
+in_root() { enter_root -- "$@"; }
+
+# enter_root [--pids] [VAR=value…] -- command…
+# --pids: also in a PID namespace of its own, so that nothing it starts outlives it.
+enter_root() {
+  local pids=() vars=()
+  while [[ $1 != -- ]]; do
+    if [[ $1 == --pids ]]; then pids=(--pid --fork --kill-child); else vars+=("$1"); fi
+    shift
+  done
+  shift
+  local name
+  for name in TERM CI NO_COLOR http_proxy https_proxy no_proxy KUBECONFIG OPENBLAS_CORETYPE OPENBLAS_L2_SIZE \
+    PYTEST_ADDOPTS "${!PILOTLIGHT_@}"; do
+    [[ -v $name ]] && vars+=("$name=${!name}")
+  done
+  unshare --mount --propagation private "${pids[@]}" bash "$HERE/scripts/inside/enter-root" \
+    "$ROOT" "$HERE" "$IN_ROOT" "$CACHE" "${#pids[@]}" "${vars[@]}" \
+    CCACHE_DIR="$CACHE/ccache" CCACHE_BASEDIR="$IN_ROOT" CCACHE_MAXSIZE=5G -- "$@"
+}

@@ -1,0 +1,60 @@
+# shellcheck shell=bash
+# What people see: one line per step, with elapsed time; the full output goes to a log.
+
+say()  { printf '%s\n' "$*" >&2; }
+warn() { printf 'warning: %s\n' "$*" >&2; }
+die()  { printf 'error: %s\n' "$*" >&2; exit 1; }
+
+# 133 -> 2m13s
+elapsed() {
+  local s=$1
+  if ((s >= 60)); then printf '%dm%02ds' $((s / 60)) $((s % 60)); else printf '%ds' "$s"; fi
+}
+
+STEP=0 STEPS=0
+steps() { STEP=0 STEPS=$1; }  # how many steps this command has
+
+# The last thing a log said, short enough for one line.
+last_words() {
+  tail -c 2000 "$1" 2>/dev/null | tr '\r' '\n' | tr -cd '[:print:]\n' | grep -v '^ *$' | tail -n1 | cut -c1-"${2:-70}" || true
+}
+
+# Shows that a step is alive, until killed: on a terminal every second, elsewhere every half minute.
+ticker() {
+  local label=$1 log=$2 parent=$3 start=$SECONDS pause=30
+  [[ -t 2 ]] && pause=1
+  while sleep "$pause" && kill -0 "$parent" 2>/dev/null; do
+    if [[ -t 2 ]]; then
+      printf '\r\033[K%s … %s  %s' "$label" "$(elapsed $((SECONDS - start)))" "$(last_words "$log" 60)" >&2
+    else
+      printf '      … %s  %s\n' "$(elapsed $((SECONDS - start)))" "$(last_words "$log" 100)" >&2
+    fi
+  done
+}
+
+# step "Title" name-of-log command…
+# Runs one of our functions, or a program, in a process of its own (so that `set -e` holds inside, whatever calls us).
+step() {
+  local title=$1 log=$LOGS/$2.log start=$SECONDS label tick rc=0
+  shift 2
+  STEP=$((STEP + 1))
+  label=$title
+  ((STEPS)) && label="[$STEP/$STEPS] $title"
+  mkdir -p "$LOGS"
+  : >"$log"
+  printf '%s …' "$label" >&2
+  [[ -t 2 ]] || printf '\n' >&2
+  ticker "$label" "$log" $$ </dev/null & tick=$!
+  "$HERE/dev" __do "$@" >"$log" 2>&1 </dev/null || rc=$?
+  kill "$tick" 2>/dev/null || true
+  wait "$tick" 2>/dev/null || true
+  if ((rc == 0)); then
+    if [[ -t 2 ]]; then printf '\r\033[K%s … %s\n' "$label" "$(elapsed $((SECONDS - start)))" >&2
+    else printf '      done in %s\n' "$(elapsed $((SECONDS - start)))" >&2; fi
+    return 0
+  fi
+  printf '\n%s: failed after %s. The end of its log:\n' "$label" "$(elapsed $((SECONDS - start)))" >&2
+  tail -n 40 "$log" | sed 's/^/    /' >&2
+  say "full log: $log"
+  return "$rc"
+}
