@@ -1,0 +1,25 @@
+# Warnings are errors everywhere: a warning that stays is one that nobody reads.
+add_compile_options(-Wall -Wextra -Wshadow -Wnon-virtual-dtor -Wno-missing-field-initializers)
+option(PILOTLIGHT_WERROR "Treat warnings as errors" ON)
+if(PILOTLIGHT_WERROR)
+  add_compile_options(-Werror)
+endif()
+
+set(PILOTLIGHT_SANITIZE "" CACHE STRING "Sanitizers, e.g. address,undefined or thread")
+if(PILOTLIGHT_SANITIZE)
+  add_compile_options(-fsanitize=${PILOTLIGHT_SANITIZE} -fno-omit-frame-pointer -fno-sanitize-recover=all)
+  add_link_options(-fsanitize=${PILOTLIGHT_SANITIZE})
+endif()
+
+find_program(MOLD mold)
+if(MOLD)
+  add_link_options(-fuse-ld=mold)
+endif()
+find_program(CCACHE ccache)
+if(CCACHE)
+  set(CMAKE_C_COMPILER_LAUNCHER ${CCACHE})
+  set(CMAKE_CXX_COMPILER_LAUNCHER ${CCACHE})
+endif()
+
+# Every path in the repository is included from its root: #include "operator/plan/plan.h".
+include_directories(${CMAKE_SOURCE_DIR})
