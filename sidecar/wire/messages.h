@@ -2,13 +2,13 @@
 
 // What front and engine say to each other.
 //
-// The two share one SOCK_SEQPACKET socket pair (the engine's end is file descriptor 3) and one memfd, the arena,
-// sealed against growing and shrinking. Every packet starts with a `Kind`. Control packets (Load, Progress,
-// Loaded, Failed) carry JSON after it; Infer and Result are the fixed structures below, so that the hot path
-// parses nothing. Tensors lie in the arena, little-endian, row-major, without gaps.
+// The two share one SOCK_SEQPACKET socket pair (the engine's end is file descriptor 3) and one memfd, the
+// arena, sealed against growing and shrinking. Every packet starts with a `Kind`. Control packets (Load,
+// Progress, Loaded, Failed) carry JSON after it; Infer and Result are the fixed structures below, so that the
+// hot path parses nothing. Tensors lie in the arena, little-endian, row-major, without gaps.
 //
-// The front trusts nothing that the engine writes: it copies a packet out before it looks at it, and checks each
-// descriptor against the slot and the contract.
+// The front trusts nothing that the engine writes: it copies a packet out before it looks at it, and checks
+// each descriptor against the slot and the contract.
 
 #include <cstdint>
 
@@ -63,15 +63,18 @@ struct Infer {
   Tensor tensors[kMaxTensors];  // sent up to tensor_count
 };
 
+// With any status but kOk a Result brings no tensors.
 enum class Status : std::uint32_t {
   kOk = 0,
   kModelError = 1,      // the model threw: the caller's values do not suit it, or it has a bug
   kOutputTooLarge = 2,  // the outputs do not fit into output_bytes
   kOutOfMemory = 3,
   kContractBroken = 4,  // the outputs are not what the contract says
-  kNonFinite = 5,       // reserved
+  kNonFinite = 5,       // the outputs hold NaN or infinity, and the LoadRequest said to refuse those
 };
 
+// Where the contract names no outputs (a bare TorchScript file whose outputs are known only when it answers),
+// the tensors are followed by their names, each ended by a zero byte.
 struct Result {
   Kind kind;
   Status status;
