@@ -6,6 +6,7 @@ main() {
   shift || true
   case $command in
     help | --help | -h) help ;;
+    cluster) dev_cluster "$@" ;;
     shell) dev_shell "$@" ;;
     __do) "$@" ;;  # how `step` calls back
     *) say "dev: no command called '$command'"; help >&2; exit 2 ;;

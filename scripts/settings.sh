@@ -7,6 +7,11 @@ LOGS=$CACHE/logs                                  # the full output of every ste
 ROOT=$CACHE/trixie                                # the Debian 13 root that everything runs in
 IN_ROOT=/src                                      # where the checkout appears inside it
 
+CLUSTER=${PILOTLIGHT_CLUSTER:-pilotlight}         # several clusters can run side by side, each with a name,
+NODES=${PILOTLIGHT_NODES:-1}                      # nodes,
+NET=10.${PILOTLIGHT_CLUSTER_NET:-77}                 # and addresses of its own
+STATE=$CACHE/clusters/$CLUSTER                    # all that a running cluster keeps
+
 # A mirror is asked by its usual name, unless the host already has one of its own.
 default_mirror() {
   local found=
