@@ -66,12 +66,10 @@ wait_until() {
 wait_for_cluster() {
   local i
   wait_until 120 "API ready" kubectl get --raw /readyz || { cluster_logs; return 1; }
-  # kube-proxy's rights come with kubeadm elsewhere.
-  kubectl get clusterrolebinding pilotlight-node-proxier >/dev/null 2>&1 ||
-    kubectl create clusterrolebinding pilotlight-node-proxier --clusterrole=system:node-proxier --user=system:kube-proxy
   for ((i = 0; i < NODES; i++)); do
     wait_until 120 "node$i registered" kubectl get node "node$i" || { cluster_logs; return 1; }
   done
+  load_images pause
   kubectl wait --for=condition=Ready node --all --timeout=120s || { cluster_logs; return 1; }
   wait_until 60 "service account made" kubectl get serviceaccount default
   printf '%s\n' "$NODES" >"$STATE/complete"
@@ -119,6 +117,7 @@ dev_cluster() {
       need_root
       ensure_root
       ensure_kubernetes
+      ensure_base_images
       cluster_up
       say "to use it: eval \"\$($0 cluster env)\"; to stop it: $0 cluster down"
       ;;

@@ -30,16 +30,17 @@ apt_install_host() {
   apt-get install -y --no-install-recommends "$@"
 }
 
-# The lock that keeps two `dev`s from making the same thing at once. It goes with the process, however that ends.
+# with_lock name function argument…: keeps two `dev`s from making the same thing at once.
+# The lock is file descriptor 9, held by us and by the step that is running, so it goes when they go, however that is.
 with_lock() {
   local name=$1
   shift
   mkdir -p "$CACHE"
-  exec {LOCK}>"$CACHE/$name.lock"
-  if ! flock -n "$LOCK"; then
+  exec 9>"$CACHE/$name.lock"
+  if ! flock -n 9; then
     say "waiting for another ./dev that is busy with this ($name) …"
-    flock "$LOCK"
+    flock 9
   fi
   "$@"
-  exec {LOCK}>&-
+  exec 9>&-
 }

@@ -30,10 +30,10 @@ machine_start() {
   shift
   mkdir -p "$STATE/$name"
   rm -f "$STATE/$name/init"
-  # setsid: a Ctrl-C meant for `dev` must not reach the cluster.
+  # setsid: a Ctrl-C meant for `dev` must not reach the cluster. Nor must `dev`'s lock.
   setsid unshare --mount --pid --fork --kill-child --net --uts --ipc --propagation private \
     bash "$STATE/inside/machine" "$ROOT" "$CACHE" "$STATE" "$CLUSTER" "$name" "$@" \
-    >"$STATE/$name.log" 2>&1 </dev/null {LOCK:-9}>&- &
+    >"$STATE/$name.log" 2>&1 </dev/null 9>&- &
   for ((i = 0; i < 100; i++)); do
     machine_alive "$name" && return 0
     sleep 0.1

@@ -7,6 +7,7 @@ main() {
   case $command in
     help | --help | -h) help ;;
     cluster) dev_cluster "$@" ;;
+    image) dev_image "$@" ;;
     shell) dev_shell "$@" ;;
     __do) "$@" ;;  # how `step` calls back
     *) say "dev: no command called '$command'"; help >&2; exit 2 ;;

@@ -44,7 +44,7 @@ step() {
   : >"$log"
   printf '%s …' "$label" >&2
   [[ -t 2 ]] || printf '\n' >&2
-  ticker "$label" "$log" $$ </dev/null & tick=$!
+  ticker "$label" "$log" $$ </dev/null 9>&- & tick=$!
   "$HERE/dev" __do "$@" >"$log" 2>&1 </dev/null || rc=$?
   kill "$tick" 2>/dev/null || true
   wait "$tick" 2>/dev/null || true

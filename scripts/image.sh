@@ -1,0 +1,57 @@
+# shellcheck shell=bash
+# Container images, from ordinary Dockerfiles and without a registry: the base image is made by mmdebstrap, the rest by
+# buildah inside the root, and containerd takes them from an archive.
+
+IMAGES=$CACHE/images
+OPERATOR_IMAGE=${PILOTLIGHT_OPERATOR_IMAGE:-pilotlight.dev/operator:dev}
+SIDECAR_IMAGE=${PILOTLIGHT_SIDECAR_IMAGE:-pilotlight.dev/sidecar:dev}
+PAUSE_IMAGE=pilotlight.dev/pause:dev
+BASE_IMAGE=docker.io/library/debian:trixie-slim
+
+ensure_base_images() {
+  [[ -e $IMAGES/base.made && -e $IMAGES/pause.tar ]] && return 0
+  with_lock images make_base_images
+}
+
+make_base_images() {
+  [[ -e $IMAGES/base.made ]] || step "Make the base image $BASE_IMAGE" image-base inside_images make-base "$MIRROR" "$BASE_IMAGE"
+  [[ -e $IMAGES/pause.tar ]] || step "Make the pause image" image-pause inside_images make-pause "$PAUSE_IMAGE"
+}
+
+inside_images() { enter_root --pids -- bash "$IN_ROOT/scripts/inside/images" "$IMAGES" "$@"; }
+
+# The operator's and the sidecar's, from build/release/bin.
+build_images() {
+  ensure_base_images
+  with_lock images build_product_images
+}
+
+build_product_images() {
+  step "Image $OPERATOR_IMAGE" image-operator inside_images build operator "$OPERATOR_IMAGE"
+  step "Image $SIDECAR_IMAGE" image-sidecar inside_images build sidecar "$SIDECAR_IMAGE"
+}
+
+# load_images name…: into every node of the cluster, unless this very image is there.
+load_images() {
+  local node name
+  for ((node = 0; node < NODES; node++)); do
+    for name; do load_image "node$node" "$name"; done
+  done
+}
+
+load_image() {
+  local node=$1 name=$2 loaded=$STATE/$1/images/$2
+  [[ -e $IMAGES/$name.id ]] || die "there is no image '$name' yet: ./dev image"
+  if cmp -s "$IMAGES/$name.id" "$loaded"; then return 0; fi
+  in_machine "$node" ctr -n k8s.io images import --all-platforms=false "$IMAGES/$name.tar"
+  mkdir -p "${loaded%/*}"
+  cp "$IMAGES/$name.id" "$loaded"
+}
+
+dev_image() {
+  need_root
+  ensure_root
+  [[ -e $HERE/build/release/bin/pilotlight-operator && -e $HERE/build/release/bin/pilotlight-sidecar ]] || dev_build release
+  build_images
+  if cluster_alive; then step "Load the images into the cluster" image-load load_images operator sidecar; fi
+}
