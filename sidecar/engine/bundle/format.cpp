@@ -1,0 +1,161 @@
+#include "sidecar/engine/bundle/format.h"
+
+#include <archive.h>
+#include <archive_entry.h>
+
+#include <algorithm>
+#include <array>
+#include <cctype>
+#include <memory>
+#include <string_view>
+
+namespace pilotlight::engine {
+namespace {
+
+using std::string_view_literals::operator""sv;
+
+constexpr std::string_view kExport =
+    "Export the model with pilotlight_export, or save it with torch.jit.script(model).save(\"model.pt\") or "
+    "torch.jit.trace.";
+constexpr std::string_view kTheUri = "Check that the URI leads to the file itself, and the credentials.";
+constexpr std::string_view kNoCompression =
+    "Unpack it once: bundles are uncompressed tar archives, read in place.";
+
+struct Magic {
+  std::string_view bytes;
+  std::string_view looks_like;
+  std::string_view remedy;
+};
+
+constexpr std::array kMagic = {
+    Magic{"\x1f\x8b"sv, "a gzip archive", kNoCompression},
+    Magic{"\x28\xb5\x2f\xfd"sv, "a zstd archive", kNoCompression},
+    Magic{"\xfd"sv "7zXZ\0"sv, "an xz archive", kNoCompression},
+    Magic{"BZh"sv, "a bzip2 archive", kNoCompression},
+    Magic{"7z\xbc\xaf\x27\x1c"sv, "a 7z archive", kNoCompression},
+    Magic{"version https://git-lfs"sv, "a Git LFS pointer, not the file it stands for",
+          "Fetch the file with git lfs pull before publishing it, or use the URI that resolves LFS."},
+    Magic{"\x89HDF\r\n\x1a\n"sv, "an HDF5 file (Keras writes those)", kExport},
+    Magic{"GGUF"sv, "a GGUF file", kExport},
+    Magic{"\x7f"sv "ELF"sv, "a compiled library or program", kExport},
+};
+
+// Text without its byte order mark and leading white space, at most `limit` bytes, in lower case.
+std::string lower_text(std::string_view file, std::size_t limit) {
+  if (file.starts_with("\xef\xbb\xbf")) file.remove_prefix(3);
+  const auto first = file.find_first_not_of(" \t\r\n");
+  if (first == std::string_view::npos) return "";
+  std::string text(file.substr(first, limit));
+  std::ranges::transform(text, text.begin(), [](unsigned char c) { return std::tolower(c); });
+  return text;
+}
+
+// ONNX is a protobuf message: field 1 (ir_version) as a small number, then field 2 (producer_name) or 7 (graph)
+// or 8 (opset_import), all length-delimited.
+bool looks_like_onnx(std::string_view file) {
+  if (file.size() < 4 || file[0] != 0x08 || file[1] < 1 || file[1] > 32) return false;
+  return file[2] == 0x12 || file[2] == 0x3a || file[2] == 0x42;
+}
+
+bool looks_like_pickle(std::string_view file) {
+  return file.size() > 2 && file[0] == '\x80' && file[1] >= 2 && file[1] <= 5;
+}
+
+bool looks_like_safetensors(std::string_view file) {
+  return file.size() > 10 && file.substr(4, 4) == "\0\0\0\0"sv && file[8] == '{' && file[9] == '"';
+}
+
+std::unexpected<Fault> unsupported(std::string_view looks_like, std::string_view remedy) {
+  return refuse("UnsupportedFormat",
+                "the file is neither a bundle nor TorchScript: it looks like " + std::string(looks_like),
+                std::string(remedy));
+}
+
+std::unexpected<Fault> unsupported_other(std::string_view file) {
+  if (file.empty()) return unsupported("an empty file", kTheUri);
+  for (const Magic& magic : kMagic) {
+    if (file.starts_with(magic.bytes)) return unsupported(magic.looks_like, magic.remedy);
+  }
+  const std::string text = lower_text(file, 64);
+  if (text.starts_with("<!doctype html") || text.starts_with("<html") || text.starts_with("<head")) {
+    return unsupported("an HTML page, such as a login or an error page", kTheUri);
+  }
+  if (text.starts_with("<?xml") || text.starts_with("<error")) {
+    return unsupported("an XML document, such as a store's error", kTheUri);
+  }
+  if (looks_like_pickle(file)) return unsupported("a Python pickle", kExport);
+  if (looks_like_safetensors(file)) return unsupported("safetensors: weights without a model", kExport);
+  if (looks_like_onnx(file)) return unsupported("ONNX, which this release does not serve", kExport);
+  if (text.starts_with("{") || text.starts_with("[")) return unsupported("a JSON document", kTheUri);
+  return unsupported("neither an archive nor any model format known here", kExport);
+}
+
+struct ZipContent {
+  bool torchscript = false;  // <top>/code/…: the program
+  bool pickle = false;       // <top>/data.pkl
+  bool package = false;      // what torch.export and AOTInductor write
+  bool broken = false;
+};
+
+ZipContent list_zip(std::span<const std::byte> file) {
+  const std::unique_ptr<archive, decltype(&archive_read_free)> zip(archive_read_new(), &archive_read_free);
+  ZipContent content;
+  archive_read_support_format_zip_seekable(zip.get());
+  int status = archive_read_open_memory(zip.get(), file.data(), file.size());
+  archive_entry* entry = nullptr;
+  while (status == ARCHIVE_OK && !content.torchscript) {
+    status = archive_read_next_header(zip.get(), &entry);
+    if (status != ARCHIVE_OK) break;
+    const char* raw = archive_entry_pathname(entry);
+    const std::string_view path = raw == nullptr ? "" : raw;
+    const std::string_view below = path.substr(std::min(path.find('/'), path.size()));
+    content.torchscript = content.torchscript || below.starts_with("/code/");
+    content.pickle = content.pickle || below == "/data.pkl";
+    content.package = content.package || below.starts_with("/archive_format") ||
+                      path.find("aotinductor/") != std::string_view::npos ||
+                      path.find("serialized_exported_program.json") != std::string_view::npos;
+  }
+  content.broken = status != ARCHIVE_OK && status != ARCHIVE_EOF;
+  return content;
+}
+
+Outcome<void> check_zip(std::span<const std::byte> file) {
+  const ZipContent content = list_zip(file);
+  if (content.torchscript) return {};
+  if (content.broken) {
+    return unsupported("a ZIP archive that is damaged or cut off", "Upload the file again, whole.");
+  }
+  if (content.package) {
+    return unsupported("a package of torch.export (.pt2), which this release does not serve", kExport);
+  }
+  if (content.pickle) {
+    return unsupported("a PyTorch checkpoint: weights pickled by torch.save, without the model's code", kExport);
+  }
+  return unsupported("a ZIP archive that PyTorch did not write", kExport);
+}
+
+std::string_view as_text(std::span<const std::byte> bytes) {
+  return {reinterpret_cast<const char*>(bytes.data()), bytes.size()};
+}
+
+bool is_tar(std::string_view file) { return file.size() >= 512 && file.substr(257, 5) == "ustar"; }
+
+bool is_zip(std::string_view file) { return file.starts_with("PK\3\4") || file.starts_with("PK\5\6"); }
+
+}  // namespace
+
+Outcome<Format> detect_format(std::span<const std::byte> file) {
+  const std::string_view text = as_text(file);
+  if (is_tar(text)) return Format::kTar;
+  if (!is_zip(text)) return unsupported_other(text);
+  if (auto zip = check_zip(file); !zip) return std::unexpected(std::move(zip).error());
+  return Format::kTorchScript;
+}
+
+Outcome<void> require_torchscript(std::span<const std::byte> file, const std::string& name) {
+  auto result = is_zip(as_text(file)) ? check_zip(file) : Outcome<void>(unsupported_other(as_text(file)));
+  if (!result) result.error().message = "in the bundle, " + name + ": " + result.error().message;
+  return result;
+}
+
+}  // namespace pilotlight::engine
