@@ -23,3 +23,5 @@ endif()
 
 # Every path in the repository is included from its root: #include "operator/plan/plan.h".
 include_directories(${CMAKE_SOURCE_DIR})
+
+option(BUILD_TESTING "Build the tests, too" ON)

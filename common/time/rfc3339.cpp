@@ -1,0 +1,25 @@
+#include "common/time/rfc3339.h"
+
+#include <format>
+#include <sstream>
+
+namespace pilotlight {
+
+std::string FormatTime(std::chrono::system_clock::time_point time) {
+  return std::format("{:%FT%TZ}", std::chrono::floor<std::chrono::seconds>(time));
+}
+
+std::string FormatMicroTime(std::chrono::system_clock::time_point time) {
+  return std::format("{:%FT%TZ}", std::chrono::floor<std::chrono::microseconds>(time));
+}
+
+std::optional<std::chrono::system_clock::time_point> ParseTime(std::string_view text) {
+  if (text.ends_with('Z')) return ParseTime(std::string(text.substr(0, text.size() - 1)) + "+00:00");
+  std::istringstream in{std::string(text)};
+  std::chrono::sys_time<std::chrono::nanoseconds> time;
+  in >> std::chrono::parse("%FT%T%Ez", time);
+  if (in.fail() || in.peek() != std::istringstream::traits_type::eof()) return std::nullopt;
+  return std::chrono::time_point_cast<std::chrono::system_clock::duration>(time);
+}
+
+}  // namespace pilotlight
