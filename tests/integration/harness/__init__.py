@@ -1,0 +1,1 @@
+"""What the integration tests stand on. Knows the operator only as a program with flags."""
