@@ -1,0 +1,78 @@
+// Tells people what happened, as Events (events.k8s.io/v1, or v1beta1 on old servers).
+//
+// The same thing happening again within six minutes becomes a series on the one Event. Recording never blocks
+// and never fails: events are best effort, sent by a thread of their own, dropped (and counted) when too many
+// wait. Thread-safety: Record from any thread; Run once.
+#pragma once
+
+#include <chrono>
+#include <condition_variable>
+#include <deque>
+#include <map>
+#include <mutex>
+#include <stop_token>
+#include <string>
+
+#include "common/time/clock.h"
+#include "operator/kube/key.h"
+#include "operator/kube/resource.h"
+
+namespace pilotlight::kube {
+
+class Client;
+class Metrics;
+
+struct ObjectReference {
+  std::string api_version;
+  std::string kind;
+  Key key;
+  std::string uid;
+};
+
+enum class Severity { Normal, Warning };
+
+struct EventNote {
+  ObjectReference regarding;
+  Severity severity = Severity::Normal;
+  std::string reason;  // CamelCase, for machines: "GoldenMismatch"
+  std::string action;  // CamelCase, what we did or tried: "Validate"
+  std::string note;    // for people; cut at 1024 bytes
+};
+
+class EventRecorder {
+ public:
+  // `resource` is what discovery found for ("events.k8s.io", "events"). `controller` is like
+  // "pilotlight.dev/operator", `instance` the pod's name.
+  EventRecorder(Client& client, Resource resource, std::string controller, std::string instance, Clock& clock,
+                Metrics& metrics);
+
+  void Record(EventNote note);
+  // Sends until stopped; then sends what is left, for at most half a second.
+  void Run(const std::stop_token& stop);
+
+ private:
+  struct Series {
+    std::string name;
+    std::string ns;
+    int count = 1;
+    Clock::Instant last;
+  };
+  static std::string CacheKey(const EventNote& note);
+  void Send(const EventNote& note, Clock::Wall when, const std::stop_token& stop);
+  bool SendNew(const std::string& cache_key, const EventNote& note, Clock::Wall when,
+               const std::stop_token& stop);
+  void Expire();
+
+  Client& client_;
+  const Resource resource_;
+  const std::string controller_;
+  const std::string instance_;
+  Clock& clock_;
+  Metrics& metrics_;
+  std::mutex mutex_;
+  std::condition_variable_any changed_;
+  std::deque<std::pair<EventNote, Clock::Wall>> waiting_;
+  std::map<std::string, Series> series_;  // only touched by Run's thread
+};
+
+}  // namespace pilotlight::kube

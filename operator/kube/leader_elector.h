@@ -1,0 +1,68 @@
+// One of several operators works; the others wait, by a Lease.
+//
+// Another's lease is taken to have run out when *we* have seen it unchanged for its duration, by our
+// monotonic clock: clocks that disagree do no harm. This is no fence: for a moment two may believe that they
+// lead, so every write must be safe under two leaders. Thread-safety: Run once; is_leader from any thread.
+#pragma once
+
+#include <atomic>
+#include <chrono>
+#include <functional>
+#include <optional>
+#include <stop_token>
+#include <string>
+
+#include "common/time/clock.h"
+#include "operator/kube/error.h"
+#include "operator/kube/key.h"
+
+namespace pilotlight::kube {
+
+class Client;
+class Metrics;
+
+struct LeaderElectorOptions {
+  Key lease;             // where: our own namespace
+  std::string identity;  // ours alone: pod name and a random part. Must not be empty
+  // How long the others wait after our last renewal. Default: 15 s.
+  std::chrono::milliseconds lease_duration{15000};
+  // We stop leading when no renewal has worked for so long. Default: 10 s; below lease_duration.
+  std::chrono::milliseconds renew_deadline{10000};
+  // Between tries, ·1.2 jitter. Default: 2 s.
+  std::chrono::milliseconds retry_period{2000};
+};
+
+class LeaderElector {
+ public:
+  // Throws std::invalid_argument for times that cannot work.
+  LeaderElector(LeaderElectorOptions options, Client& client, Clock& clock, Metrics& metrics);
+
+  enum class Outcome { Stopped, Lost };
+  // Waits until we lead, then runs `lead` on this thread's behalf (in a thread of its own) until it is
+  // stopped or the lease is lost; `lead` must return soon after its token says stop. When it has returned, a
+  // lease that is still ours is released. Lost: the process should end.
+  Outcome Run(const std::stop_token& stop, const std::function<void(const std::stop_token&)>& lead);
+
+  bool is_leader() const { return leading_; }
+
+ private:
+  struct Record;
+  bool TryAcquireOrRenew(const std::stop_token& stop);
+  bool Acquire(const std::stop_token& stop);
+  bool RenewUntilStopped(const std::stop_token& stop);
+  void Release();
+  std::optional<Record> Read(const std::stop_token& stop, Error* error);
+  std::string Render(const Record& record) const;
+  void Observe(const Record& record);
+
+  LeaderElectorOptions options_;
+  Client& client_;
+  Clock& clock_;
+  Metrics& metrics_;
+  std::atomic<bool> leading_{false};
+  std::string observed_text_;  // the record as last seen, to notice changes
+  Clock::Instant observed_at_;
+  std::string resource_version_;
+};
+
+}  // namespace pilotlight::kube

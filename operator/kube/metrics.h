@@ -1,0 +1,45 @@
+// The registry behind /metrics. Names and labels are those of controller-runtime and client-go, so that
+// dashboards made for them work.
+//
+// Thread-safety: all members may be called from any thread; what they return lives as long as the Metrics.
+#pragma once
+
+#include <map>
+#include <memory>
+#include <string>
+#include <vector>
+
+namespace prometheus {
+class Counter;
+class Gauge;
+class Histogram;
+class Registry;
+}  // namespace prometheus
+
+namespace pilotlight::kube {
+
+class Metrics {
+ public:
+  using Labels = std::map<std::string, std::string>;
+
+  Metrics();
+  ~Metrics();
+  Metrics(const Metrics&) = delete;
+  Metrics& operator=(const Metrics&) = delete;
+
+  // The same name and labels give the same object. Include <prometheus/counter.h> etc. to use them.
+  prometheus::Counter& Counter(const std::string& name, const std::string& help, const Labels& labels = {});
+  prometheus::Gauge& Gauge(const std::string& name, const std::string& help, const Labels& labels = {});
+  prometheus::Histogram& Histogram(const std::string& name, const std::string& help, const Labels& labels,
+                                   const std::vector<double>& buckets);
+
+  // In Prometheus' text format; with the process's own metrics (memory, CPU, start, descriptors).
+  std::string Text();
+
+  std::shared_ptr<prometheus::Registry> registry() { return registry_; }
+
+ private:
+  std::shared_ptr<prometheus::Registry> registry_;
+};
+
+}  // namespace pilotlight::kube
