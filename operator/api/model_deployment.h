@@ -1,0 +1,116 @@
+#pragma once
+
+#include <chrono>
+#include <cstdint>
+#include <nlohmann/json.hpp>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "operator/api/status.h"
+
+// The resource that users write, as C++ values. crds/modeldeployments.yaml describes every field to them;
+// here stands only what the code must know besides. A value at its initialiser here is what the schema
+// defaults to.
+//
+// Thread-safety: plain values.
+namespace pilotlight::api {
+
+inline constexpr char kGroup[] = "pilotlight.dev";
+inline constexpr char kVersion[] = "v1alpha1";
+inline constexpr char kApiVersion[] = "pilotlight.dev/v1alpha1";
+inline constexpr char kKind[] = "ModelDeployment";
+inline constexpr char kPlural[] = "modeldeployments";
+
+struct Model {
+  std::string uri;
+  std::string digest;              // "sha256:<hex>", or empty: pinned by the first proof
+  std::string credentials_secret;  // or empty
+};
+
+struct Tensor {
+  std::string name;
+  std::string datatype;
+  std::vector<std::int64_t> shape;  // −1: may vary
+  std::vector<std::string> labels;  // outputs only
+  std::string activation;           // outputs with labels only; empty: softmax
+};
+
+struct Contract {
+  std::vector<Tensor> inputs;
+  std::vector<Tensor> outputs;
+};
+
+struct Validation {
+  std::optional<double> absolute_tolerance;
+  std::optional<double> relative_tolerance;
+  std::string minimum_level = "Loaded";
+  std::chrono::seconds timeout = std::chrono::minutes(5);
+};
+
+struct Warmup {
+  std::vector<std::int64_t> batch_sizes;
+  std::chrono::seconds timeout = std::chrono::minutes(5);
+};
+
+struct Runtime {
+  std::int64_t threads = 0;  // 0: the sidecar's choice, by its CPU quota
+};
+
+struct Endpoint {
+  std::int64_t max_request_bytes = 16 * 1024 * 1024;
+  std::chrono::seconds timeout = std::chrono::seconds(30);
+};
+
+struct Rollout {
+  std::chrono::seconds progress_deadline = std::chrono::minutes(10);
+  std::int64_t min_ready_seconds = 0;
+  std::string retry;
+};
+
+// Pod-level overrides, as the user wrote them: Kubernetes itself checks them.
+struct Template {
+  nlohmann::json labels = nlohmann::json::object();
+  nlohmann::json annotations = nlohmann::json::object();
+  // The fields of kTemplateFields that the user set, by name.
+  nlohmann::json pod = nlohmann::json::object();
+};
+inline constexpr const char* kTemplateFields[] = {
+    "nodeSelector", "tolerations",  "affinity",         "resources",         "env",
+    "volumes",      "volumeMounts", "imagePullSecrets", "priorityClassName", "topologySpreadConstraints"};
+
+struct Spec {
+  // What a revision is made of.
+  Model model;
+  std::optional<Contract> contract;
+  Validation validation;
+  Warmup warmup;
+  Runtime runtime;
+  Endpoint endpoint;
+  Template pod_template;
+  // What applies at once, to every revision.
+  std::int64_t replicas = 1;
+  Rollout rollout;
+};
+
+// One thing wrong with a manifest. `field` is a path such as "spec.model.uri".
+struct FieldError {
+  std::string field;
+  std::string message;
+  friend bool operator==(const FieldError&, const FieldError&) = default;
+};
+
+struct ModelDeployment {
+  std::string name;
+  std::string ns;
+  std::string uid;
+  std::string resource_version;
+  std::int64_t generation = 0;
+  bool deleting = false;
+  Spec spec;
+  // Not empty: `spec` must not be acted on (see validate.h).
+  std::vector<FieldError> errors;
+  Status status;
+};
+
+}  // namespace pilotlight::api

@@ -1,0 +1,76 @@
+#include "operator/api/parse.h"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <nlohmann/json.hpp>
+
+namespace pilotlight::api {
+namespace {
+
+using nlohmann::json;
+using ::testing::Contains;
+using ::testing::IsEmpty;
+
+json Least() {
+  return {{"metadata", {{"name", "digits"}}}, {"spec", {{"model", {{"uri", "file:///m.pt"}}}}}};
+}
+
+TEST(Parse, LeavesDefaultsWhereTheManifestSaysNothing) {
+  const ModelDeployment out = Parse(Least());
+  EXPECT_THAT(out.errors, IsEmpty());
+  EXPECT_EQ(out.spec.replicas, 1);
+  EXPECT_EQ(out.spec.endpoint.timeout, std::chrono::seconds(30));
+  EXPECT_EQ(out.spec.rollout.progress_deadline, std::chrono::minutes(10));
+  EXPECT_FALSE(out.spec.contract);
+  EXPECT_FALSE(out.deleting);
+}
+
+TEST(Parse, ReadsWhatIdentifiesTheObject) {
+  json in = Least();
+  in["metadata"].update({{"namespace", "ml"},
+                         {"uid", "u1"},
+                         {"resourceVersion", "77"},
+                         {"generation", 3},
+                         {"deletionTimestamp", "2026-11-23T21:40:00Z"}});
+  const ModelDeployment out = Parse(in);
+  EXPECT_EQ(out.ns, "ml");
+  EXPECT_EQ(out.uid, "u1");
+  EXPECT_EQ(out.resource_version, "77");
+  EXPECT_EQ(out.generation, 3);
+  EXPECT_TRUE(out.deleting);
+}
+
+TEST(Parse, PassesOverFieldsOfLaterReleases) {
+  json in = Least();
+  in["spec"]["autoscaling"] = {{"maxReplicas", 5}};
+  in["spec"]["model"]["format"] = "ONNX";
+  EXPECT_THAT(Parse(in).errors, IsEmpty());
+}
+
+TEST(Parse, NamesThePathOfAFieldOfTheWrongType) {
+  json in = Least();
+  in["spec"]["contract"] = {{"inputs", {{{"name", 7}, {"shape", {1, "x"}}}}}, {"outputs", 3}};
+  const auto errors = Parse(in).errors;
+  EXPECT_THAT(errors, Contains(FieldError{"spec.contract.inputs[0].name", "must be a string"}));
+  EXPECT_THAT(errors, Contains(FieldError{"spec.contract.inputs[0].shape[1]", "must be a whole number"}));
+  EXPECT_THAT(errors, Contains(FieldError{"spec.contract.outputs", "must be a list"}));
+}
+
+TEST(Parse, SurvivesAnythingThatIsJson) {
+  for (const char* text :
+       {"null", "[]", "7", "{}", R"({"metadata": 3, "spec": []})", R"({"spec": {"model": "x"}})",
+        R"({"metadata": {"name": {}, "generation": "x"}, "spec": {"template": {"metadata": 1}}})",
+        R"({"spec": {"model": {"uri": "file:///x"}, "template": {"env": [1, null, {}]}}})"}) {
+    EXPECT_FALSE(Parse(json::parse(text)).errors.empty()) << text;
+  }
+}
+
+TEST(Parse, TakesEmptyTemplateFieldsAsAbsent) {
+  json in = Least();
+  in["spec"]["template"] = {{"nodeSelector", json::object()}, {"env", json::array()}};
+  EXPECT_TRUE(Parse(in).spec.pod_template.pod.empty());
+}
+
+}  // namespace
+}  // namespace pilotlight::api

@@ -1,0 +1,111 @@
+#pragma once
+
+#include <chrono>
+#include <cstdint>
+#include <nlohmann/json.hpp>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+// The status of a ModelDeployment: what the operator last observed and what it is about to do. Also the only
+// memory that the operator has: what it must know after a restart, and cannot observe elsewhere, is in here.
+//
+// Thread-safety: plain values.
+namespace pilotlight::api {
+
+using Time = std::chrono::sys_seconds;
+
+enum class ConditionStatus : std::uint8_t { kTrue, kFalse, kUnknown };
+
+struct Condition {
+  std::string type;
+  ConditionStatus status = ConditionStatus::kUnknown;
+  std::string reason;
+  std::string message;
+  std::int64_t observed_generation = 0;
+  Time last_transition;
+  friend bool operator==(const Condition&, const Condition&) = default;
+};
+
+// Where the change from one revision to the next stands.
+enum class Phase : std::uint8_t {
+  kNone,       // nothing was asked for yet
+  kInvalid,    // the spec cannot be acted on
+  kProving,    // one pod of the candidate is on trial, outside the Service
+  kPromoting,  // the candidate is proven and grows in the Service, beside the stable one
+  kSettling,   // all of it is ready; waiting until every node knows
+  kRetiring,   // the candidate has become stable; the old pods are leaving
+  kStopped,    // the spec asks for no pods
+  kComplete,   // the stable revision is what the spec says, and all of it is ready
+  kScaling,    // as kComplete, but waiting for pods that a new replica count asks for
+  kDegraded,   // as kComplete, but pods were lost
+  kFailed,     // the candidate failed its proof
+};
+
+struct RolloutStatus {
+  Phase phase = Phase::kNone;
+  std::string revision;      // the one that the spec asks for, as of `attempt`
+  std::string retry;         // the last spec.rollout.retry acted on
+  std::int64_t attempt = 0;  // grows with a new revision and with a new retry token, with nothing else
+  std::string reason;        // what is waited for, or went wrong
+  std::string message;
+  std::optional<Time> since;       // when `phase` was entered
+  std::optional<Time> deadline;    // when waiting becomes Stalled
+  std::int64_t bytes_fetched = 0;  // by the pod on trial at `progressed`
+  std::optional<Time> progressed;  // when more bytes were last noted; moves the deadline
+  std::int64_t replaced_pods = 0;  // deleted because they failed a proof that their revision had passed
+  std::optional<Time> last_replaced;
+  friend bool operator==(const RolloutStatus&, const RolloutStatus&) = default;
+};
+
+struct Failure {
+  std::string klass;  // Revision, Pod or World
+  std::string reason;
+  std::string phase;  // of the sidecar
+  std::string message;
+  std::string remedy;
+  friend bool operator==(const Failure&, const Failure&) = default;
+};
+
+enum class RevisionPhase : std::uint8_t { kUnproven, kProven, kFailed };
+
+struct RevisionStatus {
+  std::string name;
+  RevisionPhase phase = RevisionPhase::kUnproven;
+  std::string digest;
+  std::string level;
+  std::string retry;  // the token under which it failed
+  std::optional<Failure> failure;
+  nlohmann::json proof;  // the sidecar's report, the fields of docs/sidecar.md; null: none yet
+  friend bool operator==(const RevisionStatus&, const RevisionStatus&) = default;
+};
+
+struct Status {
+  std::int64_t observed_generation = 0;
+  std::vector<Condition> conditions;
+  std::string stable_revision;
+  std::string candidate_revision;
+  RolloutStatus rollout;
+  std::int64_t replicas = 0;
+  std::int64_t ready_replicas = 0;
+  std::string selector;
+  std::string url;
+  std::string level;  // of the stable revision's proof
+  std::vector<RevisionStatus> revisions;
+
+  const Condition* Find(std::string_view type) const;
+  const RevisionStatus* FindRevision(std::string_view name) const;
+  friend bool operator==(const Status&, const Status&) = default;
+};
+
+std::string_view ToString(Phase phase);
+std::string_view ToString(RevisionPhase phase);
+std::string_view ToString(ConditionStatus status);
+
+nlohmann::json ToJson(const Status& status);
+// What can be understood of `json`; the rest as if it had not been there. Never fails: a status that somebody
+// damaged is written anew.
+Status StatusFromJson(const nlohmann::json& json);
+
+}  // namespace pilotlight::api

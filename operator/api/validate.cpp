@@ -1,0 +1,213 @@
+#include "operator/api/validate.h"
+
+#include <algorithm>
+#include <array>
+#include <chrono>
+#include <regex>
+#include <set>
+#include <string>
+#include <utility>
+
+namespace pilotlight::api {
+namespace {
+
+using nlohmann::json;
+
+constexpr std::array kDatatypes = {"BOOL",  "UINT8", "INT8", "INT16", "INT32",
+                                   "INT64", "FP16",  "BF16", "FP32",  "FP64"};
+constexpr std::array kLevels = {"Loaded", "Contract", "Answers"};
+constexpr std::array kActivations = {"", "softmax", "none"};
+constexpr std::array kOwnLabels = {"app.kubernetes.io/name", "app.kubernetes.io/instance",
+                                   "app.kubernetes.io/managed-by"};
+constexpr std::array kOwnVariables = {"POD_NAME", "POD_NAMESPACE", "POD_UID", "NODE_NAME"};
+constexpr std::array kOwnVolumes = {"config", "state", "tmp", "credentials", "model"};
+constexpr std::array kOwnPaths = {"/etc/pilotlight", "/var/lib/pilotlight", "/mnt/model", "/tmp"};
+
+bool IsOneOf(const auto& list, std::string_view text) {
+  return std::ranges::find(list, text) != list.end();
+}
+
+bool Matches(const std::string& text, const char* pattern) {
+  return std::regex_search(text, std::regex(pattern));
+}
+
+class Checker {
+ public:
+  // Adds an error unless `holds`.
+  bool Require(bool holds, std::string field, std::string message) {
+    if (!holds) errors_.push_back({std::move(field), std::move(message)});
+    return holds;
+  }
+  void Range(std::int64_t value, std::int64_t least, std::int64_t most, std::string field) {
+    Require(value >= least && value <= most, std::move(field),
+            "must be from " + std::to_string(least) + " to " + std::to_string(most) + ", not " +
+                std::to_string(value));
+  }
+  void Range(const std::optional<double>& value, std::string field) {
+    Require(!value || (*value >= 0 && *value <= 1), std::move(field), "must be from 0 to 1");
+  }
+  void Length(std::size_t value, std::size_t most, std::string field, const char* what) {
+    Require(value <= most, std::move(field), "must have at most " + std::to_string(most) + " " + what);
+  }
+  std::vector<FieldError> Take() { return std::move(errors_); }
+
+ private:
+  std::vector<FieldError> errors_;
+};
+
+void CheckModel(Checker& check, const Model& model) {
+  if (!check.Require(!model.uri.empty(), "spec.model.uri", "is required")) return;
+  check.Length(model.uri.size(), 2048, "spec.model.uri", "characters");
+  if (model.uri.size() > 2048) return;
+  check.Require(Matches(model.uri, R"(^(https?://[^\s/]+/\S+|pvc://[a-z0-9][-.a-z0-9]*/\S+|file:///\S+)$)"),
+                "spec.model.uri",
+                "must be https://host/path, http://host/path, pvc://claim/path or file:///path");
+  check.Require(
+      !Matches(model.uri, "^[a-z]+://[^/]*@"), "spec.model.uri",
+      "uri must not hold a user or a password: put them into a Secret and name it in credentialsSecret");
+  check.Require(model.digest.empty() || Matches(model.digest, "^sha256:[a-f0-9]{64}$"), "spec.model.digest",
+                "must be sha256: and 64 hexadecimal digits in lower case");
+  if (model.credentials_secret.empty()) return;
+  check.Length(model.credentials_secret.size(), 253, "spec.model.credentialsSecret", "characters");
+  check.Require(Matches(model.credentials_secret, "^[a-z0-9]([-.a-z0-9]*[a-z0-9])?$"),
+                "spec.model.credentialsSecret", "must be the name of a Secret");
+  check.Require(model.uri.starts_with("http"), "spec.model.credentialsSecret",
+                "credentialsSecret has no effect on this uri: it is for http and https");
+}
+
+void CheckTensor(Checker& check, const Tensor& tensor, const std::string& path) {
+  check.Require(!tensor.name.empty() && tensor.name.size() <= 127, path + ".name",
+                "must have 1 to 127 characters");
+  check.Require(IsOneOf(kDatatypes, tensor.datatype), path + ".datatype",
+                "must be BOOL, UINT8, INT8, INT16, INT32, INT64, FP16, BF16, FP32 or FP64");
+  check.Length(tensor.shape.size(), 8, path + ".shape", "dimensions");
+  check.Require(std::ranges::all_of(tensor.shape, [](std::int64_t d) { return d == -1 || d >= 1; }),
+                path + ".shape", "a dimension of shape must be -1 (it may vary) or at least 1");
+  if (!tensor.labels.empty()) {
+    check.Length(tensor.labels.size(), 10000, path + ".labels", "labels");
+    check.Require((tensor.shape.size() == 1 || tensor.shape.size() == 2) &&
+                      std::cmp_equal(tensor.shape.back(), tensor.labels.size()),
+                  path + ".labels", "labels need a shape of [n] or [-1, n] where n is their number");
+  }
+  check.Require(IsOneOf(kActivations, tensor.activation), path + ".activation", "must be softmax or none");
+  check.Require(tensor.activation.empty() || !tensor.labels.empty(), path + ".activation",
+                "activation has no effect without labels");
+}
+
+void CheckTensors(Checker& check, const std::vector<Tensor>& tensors, const std::string& path) {
+  check.Require(!tensors.empty() && tensors.size() <= 64, path, "must have 1 to 64 tensors");
+  std::set<std::string_view> names;
+  for (std::size_t i = 0; i < tensors.size(); ++i) {
+    const std::string item = path + "[" + std::to_string(i) + "]";
+    CheckTensor(check, tensors[i], item);
+    check.Require(names.insert(tensors[i].name).second, item + ".name", "must be there once only");
+  }
+}
+
+void CheckContract(Checker& check, const Contract& contract) {
+  CheckTensors(check, contract.inputs, "spec.contract.inputs");
+  CheckTensors(check, contract.outputs, "spec.contract.outputs");
+  check.Require(
+      std::ranges::count_if(contract.outputs, [](const Tensor& t) { return !t.labels.empty(); }) <= 1,
+      "spec.contract.outputs", "only one output can have labels");
+}
+
+void CheckWarmup(Checker& check, const Spec& spec) {
+  const auto& sizes = spec.warmup.batch_sizes;
+  check.Length(sizes.size(), 16, "spec.warmup.batchSizes", "sizes");
+  for (const std::int64_t size : sizes) check.Range(size, 1, 65536, "spec.warmup.batchSizes");
+  check.Require(std::set(sizes.begin(), sizes.end()).size() == sizes.size(), "spec.warmup.batchSizes",
+                "must not hold a size twice");
+  if (sizes.empty() || !spec.contract) return;
+  check.Require(
+      std::ranges::all_of(spec.contract->inputs,
+                          [](const Tensor& t) { return !t.shape.empty() && t.shape.front() == -1; }),
+      "spec.warmup.batchSizes",
+      "warmup.batchSizes needs inputs whose first dimension may vary: make it -1 in the contract, or leave "
+      "batchSizes out");
+}
+
+void CheckRollout(Checker& check, const Rollout& rollout) {
+  check.Range(rollout.min_ready_seconds, 0, 86400, "spec.rollout.minReadySeconds");
+  check.Require(rollout.progress_deadline > std::chrono::seconds(rollout.min_ready_seconds), "spec.rollout",
+                "progressDeadline must be longer than minReadySeconds");
+  check.Length(rollout.retry.size(), 63, "spec.rollout.retry", "characters");
+}
+
+std::string TextAt(const json& object, const char* key) {
+  if (!object.is_object()) return {};
+  const auto found = object.find(key);
+  return found != object.end() && found->is_string() ? found->get<std::string>() : std::string();
+}
+
+// Checks `key` of each object of the list `field` of the template: it must be there and pass `allowed`.
+template <typename F>
+void CheckItems(Checker& check, const json& pod, const char* field, const char* key, F allowed,
+                const char* message) {
+  const auto list = pod.find(field);
+  if (list == pod.end()) return;
+  const std::string path = std::string("spec.template.") + field;
+  for (std::size_t i = 0; i < list->size(); ++i) {
+    const std::string text = TextAt((*list)[i], key);
+    const std::string item = path + "[" + std::to_string(i) + "]";
+    if (!check.Require(!text.empty(), item + "." + key, "is required")) continue;
+    check.Require(allowed(text), path, message);
+  }
+}
+
+void CheckTemplate(Checker& check, const Template& pod_template) {
+  for (const auto& [label, value] : pod_template.labels.items()) {
+    check.Require(
+        !label.starts_with("pilotlight.dev/") && !IsOneOf(kOwnLabels, label), "spec.template.metadata.labels",
+        "labels pilotlight.dev/* and app.kubernetes.io/name, instance and managed-by belong to the operator");
+  }
+  for (const auto& [annotation, value] : pod_template.annotations.items()) {
+    check.Require(!annotation.starts_with("pilotlight.dev/"), "spec.template.metadata.annotations",
+                  "annotations pilotlight.dev/* belong to the operator");
+  }
+  const auto not_ours = [](const auto& own) {
+    return [&own](const std::string& t) { return !IsOneOf(own, t); };
+  };
+  const json& pod = pod_template.pod;
+  CheckItems(
+      check, pod, "env", "name",
+      [&](const std::string& name) {
+        return !name.starts_with("PILOTLIGHT_") && not_ours(kOwnVariables)(name);
+      },
+      "variables PILOTLIGHT_*, POD_NAME, POD_NAMESPACE, POD_UID and NODE_NAME belong to the operator");
+  CheckItems(check, pod, "volumes", "name", not_ours(kOwnVolumes),
+             "volumes config, state, tmp, credentials and model belong to the operator");
+  CheckItems(
+      check, pod, "volumeMounts", "mountPath",
+      [](const std::string& path) {
+        return std::ranges::none_of(
+            kOwnPaths, [&](const std::string& own) { return path == own || path.starts_with(own + "/"); });
+      },
+      "/etc/pilotlight, /var/lib/pilotlight, /mnt/model and /tmp are mounted by the operator");
+  CheckItems(check, pod, "imagePullSecrets", "name", [](const std::string&) { return true; }, "");
+}
+
+}  // namespace
+
+std::vector<FieldError> Validate(std::string_view name, const Spec& spec) {
+  Checker check;
+  check.Require(
+      Matches(std::string(name), "^[a-z]([-a-z0-9]{0,50}[a-z0-9])?$"), "metadata.name",
+      "name must be at most 52 characters of a-z, 0-9 and '-', must start with a letter and must not end "
+      "with '-': the Service bears it");
+  CheckModel(check, spec.model);
+  if (spec.contract) CheckContract(check, *spec.contract);
+  check.Range(spec.validation.absolute_tolerance, "spec.validation.absoluteTolerance");
+  check.Range(spec.validation.relative_tolerance, "spec.validation.relativeTolerance");
+  check.Require(IsOneOf(kLevels, spec.validation.minimum_level), "spec.validation.minimumLevel",
+                "must be Loaded, Contract or Answers");
+  CheckWarmup(check, spec);
+  check.Range(spec.runtime.threads, 0, 1024, "spec.runtime.threads");
+  check.Range(spec.endpoint.max_request_bytes, 1024, 1073741824, "spec.endpoint.maxRequestBytes");
+  check.Range(spec.replicas, 0, 10000, "spec.replicas");
+  CheckRollout(check, spec.rollout);
+  CheckTemplate(check, spec.pod_template);
+  return check.Take();
+}
+
+}  // namespace pilotlight::api

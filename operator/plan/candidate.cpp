@@ -1,0 +1,136 @@
+// From the first pod's proof to being the stable revision. Each step is written into the status or the
+// ReplicaSet before the next one starts, so any of them may be the last before a crash.
+#include <algorithm>
+
+#include "operator/plan/names.h"
+#include "operator/plan/planner.h"
+
+namespace pilotlight::plan {
+
+using api::Phase;
+using api::RevisionPhase;
+
+void Planner::Candidate() {
+  next_.candidate_revision = target_;
+  if (const api::ReplicaSet* rs = fleet_.Find(stable_)) Keep(*rs);
+  const api::ReplicaSet* rs = fleet_.Find(target_);
+  if (rs == nullptr) {
+    Enter(Phase::kProving);
+    Await({"Starting", "the first pod of " + target_ + " is being made", false});
+    CreateRevision();
+  } else if (rs->digest.empty() || rs->traffic != kTrafficService) {
+    Prove(*rs);
+  } else {
+    Grow(*rs);
+  }
+}
+
+// One pod, outside the Service, until its proof is read.
+void Planner::Prove(const api::ReplicaSet& rs) {
+  Enter(Phase::kProving);
+  for (const api::Pod* pod : fleet_.Pods(target_)) {
+    if (Fail(*pod)) return;
+  }
+  for (const api::Pod* pod : fleet_.Pods(target_)) {
+    if (!fleet_.Proves(*pod, target_)) continue;
+    const api::Report& report = *fleet_.ReportOf(*pod);
+    // A pin from before, and the user's own digest, outrank whatever this pod has found.
+    if (!rs.digest.empty() && report.digest != rs.digest) continue;
+    if (!model_.spec.model.digest.empty() && report.digest != model_.spec.model.digest) continue;
+    api::RevisionStatus& record = Record(target_);
+    record.phase = RevisionPhase::kProven;
+    record.digest = report.digest;
+    record.proof = report.proof;
+    record.level = report.proof.contains("level") && report.proof["level"].is_string()
+                       ? report.proof["level"].get<std::string>()
+                       : std::string();
+    record.failure.reset();
+    return Promote(rs);
+  }
+  // A revision that ran before comes back with as many pods as it still has.
+  const std::int64_t pods = rs.digest.empty() ? 1 : std::max<std::int64_t>(rs.replicas, 1);
+  if (rs.replicas != pods) Change(rs, pods, kTrafficNone, rs.digest);
+  for (const api::Pod* pod : fleet_.Pods(target_)) {
+    Probe(*pod);
+    NoteProgress(*pod);
+  }
+  AwaitPods(target_);
+  ReplaceHopeless(rs);
+}
+
+// The proof is in the status; one write binds every later pod to its bytes and lets them in.
+void Planner::Promote(const api::ReplicaSet& rs) {
+  if (!NobodyElseGetsTraffic()) {
+    Await({"Superseding", "an older candidate is leaving the Service first", false});
+    return;
+  }
+  Enter(Phase::kPromoting);
+  Await({"Promoting", target_ + " is proven and enters the Service", false});
+  api::ReplicaSet promoted = rs;
+  promoted.traffic = kTrafficService;
+  promoted.digest = Record(target_).digest;
+  Change(rs, rs.replicas, promoted.traffic, promoted.digest);
+  Admit(promoted);
+}
+
+// In the Service and bound: the first pod is let in, then the rest are made, then all of them must be ready.
+void Planner::Grow(const api::ReplicaSet& rs) {
+  const bool admitted = Admit(rs);
+  if (admitted && rs.replicas != wanted_) Change(rs, wanted_, rs.traffic, rs.digest);
+  const std::chrono::seconds min_ready(model_.spec.rollout.min_ready_seconds);
+  if (!admitted || rs.replicas != wanted_ || fleet_.CountServing(target_, min_ready) < wanted_) {
+    Enter(Phase::kPromoting);
+    AwaitPods(target_);
+    ReplaceHopeless(rs);
+    if (min_ready.count() > 0) Again(min_ready);
+    return;
+  }
+  Enter(Phase::kSettling);
+  Await({"Settling", "all pods are ready; waiting until every node knows of them", false});
+  const api::Time settled = next_.rollout.since.value_or(seen_.now) + seen_.settings.settle;
+  if (seen_.now < settled) return AgainAt(settled);
+  stable_ = target_;
+  next_.candidate_revision.clear();
+  const bool others = std::ranges::any_of(seen_.replica_sets, [&](const api::ReplicaSet& other) {
+    return other.meta.name != target_ && (other.replicas > 0 || other.current_replicas > 0);
+  });
+  Enter(others ? Phase::kRetiring : Phase::kComplete);
+  Await(others ? Trouble{"Retiring", "the pods of the revision before are finishing their requests", false}
+               : Trouble{});
+}
+
+// True if `pod` shows that the revision itself is bad: it is marked before anything is taken away.
+bool Planner::Fail(const api::Pod& pod) {
+  const api::ReplicaSet& rs = *fleet_.Find(target_);
+  const api::Report* report = fleet_.ReportOf(pod);
+  if (!rs.digest.empty() || report == nullptr || !report->error.empty()) return false;
+  if (report->pod_uid != pod.meta.uid || report->revision != target_) return false;
+  if (!report->final || !report->failure || report->failure->klass != "Revision") return false;
+  api::RevisionStatus& record = Record(target_);
+  record.phase = RevisionPhase::kFailed;
+  record.failure = report->failure;
+  record.digest = report->digest;
+  record.retry = model_.spec.rollout.retry;
+  Failed();
+  return true;
+}
+
+// A large model on a slow line is no reason to give up: bytes move the deadline. Noted seldom, for it is a
+// write.
+void Planner::NoteProgress(const api::Pod& pod) {
+  const api::Report* report = fleet_.ReportOf(pod);
+  auto& rollout = next_.rollout;
+  if (report == nullptr || report->bytes_fetched <= rollout.bytes_fetched || !rollout.since) return;
+  const api::Time last = std::max(*rollout.since, rollout.progressed.value_or(*rollout.since));
+  if (seen_.now - last < model_.spec.rollout.progress_deadline / 4) return;
+  rollout.bytes_fetched = report->bytes_fetched;
+  rollout.progressed = seen_.now;
+}
+
+bool Planner::NobodyElseGetsTraffic() const {
+  return std::ranges::none_of(seen_.replica_sets, [&](const api::ReplicaSet& rs) {
+    return rs.meta.name != stable_ && rs.meta.name != target_ && fleet_.GetsTraffic(rs.meta.name);
+  });
+}
+
+}  // namespace pilotlight::plan

@@ -1,0 +1,79 @@
+// What stands beside the pods: a revision's own objects, Service, budget; and revisions that nobody needs any
+// more.
+#include <algorithm>
+#include <set>
+
+#include "operator/plan/names.h"
+#include "operator/plan/planner.h"
+#include "operator/plan/render.h"
+
+namespace pilotlight::plan {
+void Planner::CreateRevision() {
+  const bool has_config = std::ranges::any_of(seen_.config_maps, [&](const api::ConfigMap& config) {
+    return config.meta.name == target_ && !config.meta.deleting;
+  });
+  if (!has_config) {
+    decision_.actions.emplace_back(Create{Kind::kConfigMap, target_, RenderConfigMap(model_, target_)});
+  }
+  if (fleet_.Find(target_) != nullptr) return;
+  // Should the ReplicaSet of a proven revision have been deleted, the new one is bound to the same bytes.
+  const api::RevisionStatus& record = Record(target_);
+  const std::string pin = record.phase == api::RevisionPhase::kProven ? record.digest : std::string();
+  decision_.actions.emplace_back(Create{
+      Kind::kReplicaSet, target_, RenderReplicaSet(model_, target_, pin, seen_.settings.sidecar_image)});
+}
+
+void Planner::KeepService() {
+  nlohmann::json body = RenderService(model_);
+  if (!seen_.service) {
+    decision_.actions.emplace_back(Create{Kind::kService, model_.name, std::move(body)});
+  } else if (!seen_.service->meta.deleting && (body["spec"]["selector"] != seen_.service->selector ||
+                                               body["spec"]["ports"] != seen_.service->ports)) {
+    decision_.actions.emplace_back(
+        Repair{Kind::kService, model_.name, seen_.service->meta.uid, std::move(body)});
+  }
+}
+
+// With one pod a budget would only keep nodes from being drained.
+void Planner::KeepBudget() {
+  const bool there = seen_.budget && !seen_.budget->meta.deleting;
+  if (wanted_ <= 1) {
+    if (there)
+      decision_.actions.emplace_back(Delete{Kind::kDisruptionBudget, model_.name, seen_.budget->meta.uid});
+    return;
+  }
+  nlohmann::json body = RenderDisruptionBudget(model_);
+  if (!seen_.budget) {
+    decision_.actions.emplace_back(Create{Kind::kDisruptionBudget, model_.name, std::move(body)});
+  } else if (there && (body["spec"]["selector"]["matchLabels"] != seen_.budget->selector ||
+                       body["spec"]["maxUnavailable"] != seen_.budget->max_unavailable)) {
+    decision_.actions.emplace_back(
+        Repair{Kind::kDisruptionBudget, model_.name, seen_.budget->meta.uid, std::move(body)});
+  }
+}
+
+// The newest few are kept for going back without a new proof.
+void Planner::ForgetOldRevisions() {
+  const auto in_use = [&](const std::string& revision) {
+    return revision == stable_ || revision == target_ || revision == next_.candidate_revision;
+  };
+  std::vector<const api::ReplicaSet*> old;
+  std::set<std::string> kept;
+  for (const api::ReplicaSet& rs : seen_.replica_sets) {
+    kept.insert(rs.meta.name);
+    const bool empty = rs.replicas == 0 && rs.current_replicas == 0 && rs.traffic == kTrafficNone;
+    if (!rs.meta.deleting && empty && !in_use(rs.meta.name)) old.push_back(&rs);
+  }
+  std::ranges::sort(old, std::ranges::greater(),
+                    [](const api::ReplicaSet* rs) { return std::pair(rs->meta.created, rs->meta.name); });
+  for (std::size_t i = static_cast<std::size_t>(seen_.settings.history_limit); i < old.size(); ++i) {
+    kept.erase(old[i]->meta.name);
+    decision_.actions.emplace_back(Delete{Kind::kReplicaSet, old[i]->meta.name, old[i]->meta.uid});
+  }
+  for (const api::ConfigMap& config : seen_.config_maps) {
+    if (config.meta.deleting || in_use(config.meta.name) || kept.contains(config.meta.name)) continue;
+    decision_.actions.emplace_back(Delete{Kind::kConfigMap, config.meta.name, config.meta.uid});
+  }
+}
+
+}  // namespace pilotlight::plan

@@ -1,0 +1,78 @@
+#pragma once
+
+#include <chrono>
+#include <cstdint>
+#include <nlohmann/json.hpp>
+#include <optional>
+#include <string>
+#include <variant>
+#include <vector>
+
+#include "operator/api/status.h"
+
+// What is to be done. Whoever carries it out writes the status first, then acts in order, stops at the first
+// failure, and asks again with what is then observed.
+//
+// Thread-safety: plain values.
+namespace pilotlight::plan {
+
+enum class Kind : std::uint8_t { kConfigMap, kReplicaSet, kService, kDisruptionBudget, kPod };
+
+struct Create {
+  Kind kind;
+  std::string name;
+  nlohmann::json body;
+};
+
+// Sets all that ever changes in a ReplicaSet.
+struct ChangeReplicaSet {
+  std::string name;
+  std::string uid;
+  std::int64_t replicas = 0;
+  std::string traffic;
+  std::string digest;  // empty: not pinned
+};
+
+// Brings a Service or a budget back to `body`.
+struct Repair {
+  Kind kind;
+  std::string name;
+  std::string uid;
+  nlohmann::json body;
+};
+
+// Sets a pod's label and pin, if it still is what was observed: a restart of its container in between would
+// make the proof somebody else's.
+struct LabelPod {
+  std::string name;
+  std::string uid;
+  std::string resource_version;
+  std::string traffic;
+  std::string digest;
+};
+
+struct Delete {
+  Kind kind;
+  std::string name;
+  std::string uid;
+};
+
+struct EmitEvent {
+  bool warning = false;
+  std::string reason;
+  std::string message;
+};
+
+using Action = std::variant<EmitEvent, Create, ChangeReplicaSet, Repair, LabelPod, Delete>;
+
+struct Decision {
+  // None: what is there is right.
+  std::optional<api::Status> status;
+  std::vector<Action> actions;
+  // When to ask again although nothing may have happened. None: nothing is waited for.
+  std::optional<std::chrono::seconds> again_after;
+  // UIDs of the pods whose sidecars must be asked until the next decision.
+  std::vector<std::string> probe;
+};
+
+}  // namespace pilotlight::plan

@@ -1,0 +1,120 @@
+// Pods towards their ReplicaSet's template, and what must leave.
+#include <algorithm>
+
+#include "operator/plan/names.h"
+#include "operator/plan/planner.h"
+
+namespace pilotlight::plan {
+namespace {
+
+constexpr std::int64_t kMostReplacements = 8;
+constexpr std::chrono::seconds kFirstReplacementDelay{10};
+constexpr std::chrono::seconds kLongestReplacementDelay{300};
+
+}  // namespace
+
+void Planner::Change(const api::ReplicaSet& rs, std::int64_t replicas, const std::string& traffic,
+                     const std::string& digest) {
+  decision_.actions.emplace_back(ChangeReplicaSet{rs.meta.name, rs.meta.uid, replicas, traffic, digest});
+}
+
+void Planner::Probe(const api::Pod& pod) {
+  if (pod.running && !pod.ip.empty()) decision_.probe.push_back(pod.meta.uid);
+}
+
+// The revision that owns the Service: in it, bound, and as many as asked for.
+void Planner::Keep(const api::ReplicaSet& rs) {
+  api::ReplicaSet kept = rs;
+  kept.traffic = kTrafficService;
+  if (rs.traffic != kTrafficService || rs.replicas != wanted_) Change(rs, wanted_, kept.traffic, kept.digest);
+  Admit(kept);
+}
+
+// Labels towards the template. A pod made before the pin was set must have shown that it has the pinned
+// bytes; one with others goes. True when every pod is a member.
+bool Planner::Admit(const api::ReplicaSet& rs) {
+  bool all = true;
+  for (const api::Pod* pod : fleet_.Pods(rs.meta.name)) {
+    const auto label = [&] {
+      decision_.actions.emplace_back(
+          LabelPod{pod->meta.name, pod->meta.uid, pod->meta.resource_version, kTrafficService, rs.digest});
+    };
+    if (pod->digest == rs.digest) {
+      if (pod->traffic == kTrafficService) continue;
+      label();
+      all = false;
+      continue;
+    }
+    all = false;
+    const bool proves = pod->digest.empty() && fleet_.Proves(*pod, rs.meta.name);
+    if (proves && fleet_.ReportOf(*pod)->digest == rs.digest) {
+      label();
+    } else if (proves || !pod->digest.empty()) {
+      events_.push_back({true, "SourceChanged",
+                         "pod " + pod->meta.name + " has other bytes than " + rs.meta.name +
+                             " is pinned to, and is replaced: the file at spec.model.uri was changed"});
+      decision_.actions.emplace_back(Delete{Kind::kPod, pod->meta.name, pod->meta.uid});
+    } else {
+      Probe(*pod);
+    }
+  }
+  return all;
+}
+
+// Pods of a proven revision that failed their own proof for good: a bad disk, a bad node, a changed source.
+// The revision stands; the pods are replaced, ever more slowly, and not for ever.
+void Planner::ReplaceHopeless(const api::ReplicaSet& rs) {
+  if (rs.digest.empty()) return;
+  auto& rollout = next_.rollout;
+  for (const api::Pod* pod : fleet_.Pods(rs.meta.name)) {
+    if (pod->ready) continue;
+    Probe(*pod);
+    const api::Report* report = fleet_.ReportOf(*pod);
+    if (report == nullptr || !report->error.empty() || !report->final || !report->failure) continue;
+    if (rollout.replaced_pods >= kMostReplacements) continue;
+    if (rollout.last_replaced) {
+      const auto delay = std::min(kFirstReplacementDelay * (std::int64_t{1} << rollout.replaced_pods),
+                                  kLongestReplacementDelay);
+      if (seen_.now < *rollout.last_replaced + delay) {
+        AgainAt(*rollout.last_replaced + delay);
+        continue;
+      }
+    }
+    ++rollout.replaced_pods;
+    rollout.last_replaced = seen_.now;
+    events_.push_back({true, "PodReplaced",
+                       "pod " + pod->meta.name + " on node " + pod->node + " failed a proof that " +
+                           rs.meta.name + " has passed, and is replaced: " + report->failure->reason + ": " +
+                           Explain(*report->failure)});
+    decision_.actions.emplace_back(Delete{Kind::kPod, pod->meta.name, pod->meta.uid});
+  }
+}
+
+// Everything but the stable revision and the candidate leaves the Service first, and its pods end when
+// requests that were on their way have arrived.
+void Planner::RetireOthers() {
+  for (const api::ReplicaSet& rs : seen_.replica_sets) {
+    if (rs.meta.deleting || rs.meta.name == stable_ || rs.meta.name == next_.candidate_revision) continue;
+    Retire(rs);
+  }
+}
+
+void Planner::Retire(const api::ReplicaSet& rs) {
+  bool out = rs.traffic == kTrafficNone;
+  if (!out) Change(rs, rs.replicas, kTrafficNone, rs.digest);
+  for (const api::Pod* pod : fleet_.Pods(rs.meta.name)) {
+    if (pod->traffic == kTrafficNone) continue;
+    out = false;
+    decision_.actions.emplace_back(
+        LabelPod{pod->meta.name, pod->meta.uid, pod->meta.resource_version, kTrafficNone, pod->digest});
+  }
+  if (!out || rs.replicas == 0) return;
+  const auto& rollout = next_.rollout;
+  if (rollout.phase == api::Phase::kRetiring && rollout.since) {
+    const api::Time end = *rollout.since + seen_.settings.scale_down_delay;
+    if (seen_.now < end) return AgainAt(end);
+  }
+  Change(rs, 0, kTrafficNone, rs.digest);
+}
+
+}  // namespace pilotlight::plan

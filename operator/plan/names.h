@@ -1,0 +1,23 @@
+#pragma once
+
+// The words by which the operator's objects know each other. They are in users' clusters: none may ever
+// change.
+namespace pilotlight::plan {
+
+inline constexpr char kNameLabel[] = "app.kubernetes.io/name";
+inline constexpr char kInstanceLabel[] = "app.kubernetes.io/instance";
+inline constexpr char kManagedByLabel[] = "app.kubernetes.io/managed-by";
+inline constexpr char kRevisionLabel[] = "pilotlight.dev/revision";
+inline constexpr char kTrafficLabel[] = "pilotlight.dev/traffic";
+inline constexpr char kDigestAnnotation[] = "pilotlight.dev/digest";
+
+inline constexpr char kNameValue[] = "model-server";
+inline constexpr char kManagedByValue[] = "pilotlight";
+
+// Values of the traffic label. The Service selects kTrafficService.
+inline constexpr char kTrafficNone[] = "none";
+inline constexpr char kTrafficService[] = "service";
+
+inline constexpr char kContainer[] = "sidecar";
+
+}  // namespace pilotlight::plan

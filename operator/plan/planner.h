@@ -1,0 +1,91 @@
+#pragma once
+
+#include <optional>
+#include <string>
+
+#include "operator/plan/decision.h"
+#include "operator/plan/fleet.h"
+#include "operator/plan/observed.h"
+#include "operator/plan/trouble.h"
+
+// The workings of Plan(). Each file named below holds one part of it.
+//
+// Thread-safety: one thread, one call.
+namespace pilotlight::plan {
+
+class Planner {
+ public:
+  explicit Planner(const Observed& seen);
+  Decision Run();
+
+ private:
+  // plan.cpp: which revision is which, and which of the states below it is.
+  void Invalid();
+  void Steady();
+  void Failed();
+  void Stopped();
+  void NoteAttempt();
+  std::string StableRevision() const;
+
+  // candidate.cpp: from the first pod's proof to being the stable revision.
+  void Candidate();
+  void Prove(const api::ReplicaSet& rs);
+  void Promote(const api::ReplicaSet& rs);
+  void Grow(const api::ReplicaSet& rs);
+  bool Fail(const api::Pod& pod);
+  void NoteProgress(const api::Pod& pod);
+  bool NobodyElseGetsTraffic() const;
+
+  // members.cpp: pods towards their template, and what must leave.
+  void Keep(const api::ReplicaSet& rs);
+  bool Admit(const api::ReplicaSet& rs);
+  void ReplaceHopeless(const api::ReplicaSet& rs);
+  void RetireOthers();
+  void Retire(const api::ReplicaSet& rs);
+  void Probe(const api::Pod& pod);
+  void Change(const api::ReplicaSet& rs, std::int64_t replicas, const std::string& traffic,
+              const std::string& digest);
+
+  // children.cpp: Service, budget, old revisions.
+  void KeepService();
+  void KeepBudget();
+  void CreateRevision();
+  void ForgetOldRevisions();
+
+  // report.cpp: what status says.
+  void Enter(api::Phase phase);
+  void Await(const Trouble& trouble);
+  void AwaitPods(const std::string& revision);
+  api::RevisionStatus& Record(const std::string& revision);
+  void KeepRecords();
+  void FillStatus();
+  void Announce();
+
+  void Again(std::chrono::seconds after);
+  void AgainAt(api::Time when) { Again(when - seen_.now); }
+
+  const Observed& seen_;
+  const api::ModelDeployment& model_;
+  const Fleet fleet_;
+  std::string target_;  // what the spec asks for; empty: the spec is invalid
+  std::string stable_;  // what owns the Service; empty: nothing yet
+  std::int64_t wanted_;
+  api::Status next_;
+  Trouble trouble_;
+  Decision decision_;
+  std::vector<EmitEvent> events_;
+};
+
+// conditions.cpp: the conditions of `next` from everything else in it. `trouble` is what is waited for;
+// `serving` counts ready members of all revisions. Times of `before` are kept where nothing changed.
+std::vector<api::Condition> Conditions(const api::ModelDeployment& model, const api::Status& next,
+                                       const Trouble& trouble, const std::optional<Problem>& problem,
+                                       std::int64_t serving, api::Time now);
+
+// How many ready members make a ModelDeployment of `replicas` Ready: the budget allows one to be missing.
+std::int64_t Needed(std::int64_t replicas);
+
+// Whether `phase` waits for something, and so has a deadline.
+bool Waits(api::Phase phase);
+
+}  // namespace pilotlight::plan

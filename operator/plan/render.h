@@ -1,0 +1,33 @@
+#pragma once
+
+#include <nlohmann/json_fwd.hpp>
+#include <string>
+
+#include "operator/api/model_deployment.h"
+
+// The objects that serve one ModelDeployment, as the API server takes them.
+//
+// A revision's ConfigMap and ReplicaSet are rendered once, when it is created. So what is written here may
+// change from release to release without restarting a single pod.
+//
+// Thread-safety: no state.
+namespace pilotlight::plan {
+
+// The immutable ConfigMap `revision`: what the sidecar reads, and what the user wrote.
+nlohmann::json RenderConfigMap(const api::ModelDeployment& model, const std::string& revision);
+
+// The ReplicaSet `revision`: one pod, outside the Service. `digest` pins it from birth; usually it is empty,
+// and the first proof pins it.
+nlohmann::json RenderReplicaSet(const api::ModelDeployment& model, const std::string& revision,
+                                const std::string& digest, const std::string& sidecar_image);
+
+nlohmann::json RenderService(const api::ModelDeployment& model);
+
+// Without apiVersion, which depends on the API server.
+nlohmann::json RenderDisruptionBudget(const api::ModelDeployment& model);
+
+// The labels of the pods in the Service, as an object and as `kubectl -l` takes them.
+nlohmann::json ServingLabels(const std::string& model_name);
+std::string ServingSelector(const std::string& model_name);
+
+}  // namespace pilotlight::plan

@@ -1,0 +1,180 @@
+// What status says, and what is said once, as Events.
+#include <algorithm>
+
+#include "operator/plan/names.h"
+#include "operator/plan/planner.h"
+#include "operator/plan/render.h"
+
+namespace pilotlight::plan {
+namespace {
+
+using api::Phase;
+using api::RevisionPhase;
+using api::RevisionStatus;
+
+// Failed revisions are remembered longer than their ReplicaSets: they must not be tried again.
+constexpr std::int64_t kFailuresKept = 20;
+
+std::string ShortDigest(const std::string& digest) {
+  return digest.substr(0, std::string("sha256:").size() + 12);
+}
+
+bool IsTrue(const api::Status& status, const char* type) {
+  const api::Condition* condition = status.Find(type);
+  return condition != nullptr && condition->status == api::ConditionStatus::kTrue;
+}
+
+}  // namespace
+
+bool Waits(Phase phase) {
+  switch (phase) {
+    case Phase::kProving:
+    case Phase::kPromoting:
+    case Phase::kSettling:
+    case Phase::kRetiring:
+    case Phase::kScaling:
+    case Phase::kDegraded:
+      return true;
+    case Phase::kNone:
+    case Phase::kInvalid:
+    case Phase::kStopped:
+    case Phase::kComplete:
+    case Phase::kFailed:
+      return false;
+  }
+  return false;
+}
+
+void Planner::Enter(Phase phase) {
+  auto& rollout = next_.rollout;
+  if (rollout.phase != phase) {
+    rollout.phase = phase;
+    rollout.since = seen_.now;
+    rollout.progressed.reset();
+    rollout.bytes_fetched = 0;
+  }
+  if (phase != Phase::kComplete) return;
+  rollout.replaced_pods = 0;
+  rollout.last_replaced.reset();
+  Await({});
+}
+
+void Planner::Await(const Trouble& trouble) {
+  trouble_ = trouble;
+}
+
+// The one thing to tell about pods that are not serving yet: what is wrong rather than what is merely on its
+// way.
+void Planner::AwaitPods(const std::string& revision) {
+  const api::ReplicaSet& rs = *fleet_.Find(revision);
+  if (rs.current_replicas < rs.replicas) {
+    if (const auto refused = WhatAils(rs)) return Await(*refused);
+  }
+  std::optional<Trouble> on_its_way;
+  for (const api::Pod* pod : fleet_.Pods(revision)) {
+    if (fleet_.Serves(*pod)) continue;
+    if (pod->ready && fleet_.IsMember(*pod)) {
+      on_its_way = Trouble{"WaitingForEndpoints",
+                           "pod " + pod->meta.name + " is ready and not listed in the Service yet"};
+      continue;
+    }
+    Trouble trouble = WhatAils(*pod, fleet_.ReportOf(*pod), seen_.settings, seen_.now);
+    if (trouble.wrong) return Await(trouble);
+    if (!on_its_way) on_its_way = std::move(trouble);
+  }
+  if (on_its_way) return Await(*on_its_way);
+  if (const auto& ended = fleet_.EndedPods(revision); !ended.empty() && fleet_.Pods(revision).empty()) {
+    return Await(WhatAils(*ended.back(), nullptr, seen_.settings, seen_.now));
+  }
+  Await({"WaitingForPods", "Kubernetes is making the pods of " + revision});
+}
+
+RevisionStatus& Planner::Record(const std::string& revision) {
+  const auto found = std::ranges::find(next_.revisions, revision, &RevisionStatus::name);
+  if (found != next_.revisions.end()) return *found;
+  return *next_.revisions.insert(next_.revisions.begin(), RevisionStatus{.name = revision});
+}
+
+// One record for each ReplicaSet, and for failures without one. What was lost with the status is taken from
+// the pins.
+void Planner::KeepRecords() {
+  std::int64_t failures = 0;
+  std::erase_if(next_.revisions, [&](const RevisionStatus& record) {
+    if (record.name == target_ || fleet_.Find(record.name) != nullptr) return false;
+    return record.phase != RevisionPhase::kFailed || ++failures > kFailuresKept;
+  });
+  std::vector<const api::ReplicaSet*> by_age;
+  for (const api::ReplicaSet& rs : seen_.replica_sets) by_age.push_back(&rs);
+  std::ranges::sort(by_age, {},
+                    [](const api::ReplicaSet* rs) { return std::pair(rs->meta.created, rs->meta.name); });
+  for (const api::ReplicaSet* rs : by_age) {
+    RevisionStatus& record = Record(rs->meta.name);
+    if (rs->digest.empty() || record.phase != RevisionPhase::kUnproven) continue;
+    record.phase = RevisionPhase::kProven;
+    record.digest = rs->digest;
+  }
+}
+
+void Planner::FillStatus() {
+  if (seen_.problem) Await({seen_.problem->reason, seen_.problem->message, true});
+  next_.observed_generation = model_.generation;
+  next_.url = "http://" + model_.name + "." + model_.ns + ".svc";
+  next_.selector = ServingSelector(model_.name);
+  next_.stable_revision = stable_;
+  next_.replicas = fleet_.CountMembers();
+  const std::int64_t serving = fleet_.CountServing();
+  next_.ready_replicas = serving;
+  const RevisionStatus* stable = next_.FindRevision(stable_);
+  next_.level = stable == nullptr ? std::string() : stable->level;
+
+  auto& rollout = next_.rollout;
+  rollout.reason = trouble_.reason;
+  rollout.message = trouble_.message;
+  rollout.deadline.reset();
+  if (Waits(rollout.phase) && rollout.since) {
+    rollout.deadline = std::max(*rollout.since, rollout.progressed.value_or(*rollout.since)) +
+                       model_.spec.rollout.progress_deadline;
+    if (seen_.now < *rollout.deadline) AgainAt(*rollout.deadline);
+  }
+  next_.conditions = Conditions(model_, next_, trouble_, seen_.problem, serving, seen_.now);
+  if (next_ != model_.status) decision_.status = next_;
+}
+
+// Each change that somebody may want to know of, once. Status is written first; a crash in between loses the
+// Event, never the fact.
+void Planner::Announce() {
+  const api::Status& before = model_.status;
+  const auto say = [&](bool warning, std::string reason, std::string message) {
+    events_.push_back({warning, std::move(reason), std::move(message)});
+  };
+  for (const RevisionStatus& now : next_.revisions) {
+    const RevisionStatus* then = before.FindRevision(now.name);
+    if (then != nullptr && then->phase == now.phase) continue;
+    if (now.phase == RevisionPhase::kFailed) {
+      say(true, now.failure ? now.failure->reason : "Failed",
+          now.name + " failed its proof and will not serve: " +
+              (now.failure ? Explain(*now.failure) : std::string()));
+    } else if (now.phase == RevisionPhase::kProven && now.proof.is_object()) {
+      say(false, "Proven", now.name + " is proven (" + now.level + "), bound to " + ShortDigest(now.digest));
+    }
+  }
+  const auto& rollout = next_.rollout;
+  if (rollout.attempt != before.rollout.attempt && rollout.phase == Phase::kProving) {
+    say(false, "RolloutStarted", "one pod of " + rollout.revision + " is proving it, outside the Service");
+  }
+  if (!stable_.empty() && stable_ != before.stable_revision) {
+    say(false, "Promoted",
+        stable_ + " owns the Service now" +
+            (before.stable_revision.empty() ? "" : ", in place of " + before.stable_revision));
+  }
+  const bool new_trouble = rollout.reason != before.rollout.reason || rollout.phase != before.rollout.phase;
+  if (trouble_.wrong && rollout.phase != Phase::kFailed && new_trouble)
+    say(true, rollout.reason, rollout.message);
+  if (Waits(rollout.phase) && IsTrue(next_, "Stalled") && !IsTrue(before, "Stalled")) {
+    say(true, "Stalled",
+        "no progress until the deadline (" + rollout.reason + "); the operator keeps trying");
+  }
+  decision_.actions.insert(decision_.actions.begin(), events_.begin(), events_.end());
+}
+
+}  // namespace pilotlight::plan

@@ -1,0 +1,113 @@
+#include "operator/plan/revision.h"
+
+#include <openssl/sha.h>
+
+#include <array>
+#include <nlohmann/json.hpp>
+#include <string_view>
+
+namespace pilotlight::plan {
+namespace {
+
+using api::Spec;
+using nlohmann::json;
+
+// Changing anything here renames every revision in every cluster, and so restarts every pod. A new field is
+// added like the others: left out where it is at its default.
+
+json TensorPart(const api::Tensor& tensor) {
+  json out = {{"name", tensor.name}, {"datatype", tensor.datatype}, {"shape", tensor.shape}};
+  if (!tensor.labels.empty()) out["labels"] = tensor.labels;
+  if (!tensor.activation.empty() && tensor.activation != "softmax") out["activation"] = tensor.activation;
+  return out;
+}
+
+json ModelPart(const api::Model& model) {
+  json out = {{"uri", model.uri}};
+  if (!model.digest.empty()) out["digest"] = model.digest;
+  if (!model.credentials_secret.empty()) out["credentialsSecret"] = model.credentials_secret;
+  return out;
+}
+
+json ContractPart(const api::Contract& contract) {
+  json out = {{"inputs", json::array()}, {"outputs", json::array()}};
+  for (const auto& tensor : contract.inputs) out["inputs"].push_back(TensorPart(tensor));
+  for (const auto& tensor : contract.outputs) out["outputs"].push_back(TensorPart(tensor));
+  return out;
+}
+
+json ValidationPart(const api::Validation& validation) {
+  const api::Validation usual;
+  json out = json::object();
+  if (validation.absolute_tolerance) out["absoluteTolerance"] = *validation.absolute_tolerance;
+  if (validation.relative_tolerance) out["relativeTolerance"] = *validation.relative_tolerance;
+  if (validation.minimum_level != usual.minimum_level) out["minimumLevel"] = validation.minimum_level;
+  if (validation.timeout != usual.timeout) out["timeoutSeconds"] = validation.timeout.count();
+  return out;
+}
+
+json WarmupPart(const api::Warmup& warmup) {
+  json out = json::object();
+  if (!warmup.batch_sizes.empty()) out["batchSizes"] = warmup.batch_sizes;
+  if (warmup.timeout != api::Warmup().timeout) out["timeoutSeconds"] = warmup.timeout.count();
+  return out;
+}
+
+json RuntimePart(const api::Runtime& runtime) {
+  json out = json::object();
+  if (runtime.threads != 0) out["threads"] = runtime.threads;
+  return out;
+}
+
+json EndpointPart(const api::Endpoint& endpoint) {
+  const api::Endpoint usual;
+  json out = json::object();
+  if (endpoint.max_request_bytes != usual.max_request_bytes)
+    out["maxRequestBytes"] = endpoint.max_request_bytes;
+  if (endpoint.timeout != usual.timeout) out["timeoutSeconds"] = endpoint.timeout.count();
+  return out;
+}
+
+json TemplatePart(const api::Template& pod_template) {
+  json out = pod_template.pod;
+  json metadata = json::object();
+  if (!pod_template.labels.empty()) metadata["labels"] = pod_template.labels;
+  if (!pod_template.annotations.empty()) metadata["annotations"] = pod_template.annotations;
+  if (!metadata.empty()) out["metadata"] = std::move(metadata);
+  return out;
+}
+
+}  // namespace
+
+json RevisionedPart(const Spec& spec) {
+  json out = {{"v", 1}, {"model", ModelPart(spec.model)}};
+  if (spec.contract) out["contract"] = ContractPart(*spec.contract);
+  const auto put = [&](const char* key, json part) {
+    if (!part.empty()) out[key] = std::move(part);
+  };
+  put("validation", ValidationPart(spec.validation));
+  put("warmup", WarmupPart(spec.warmup));
+  put("runtime", RuntimePart(spec.runtime));
+  put("endpoint", EndpointPart(spec.endpoint));
+  put("template", TemplatePart(spec.pod_template));
+  return out;
+}
+
+std::string RevisionHash(const json& part) {
+  // Kubernetes' own choice for such names: no vowels, no 0, 1 and 3.
+  constexpr std::string_view kAlphabet = "bcdfghjklmnpqrstvwxz2456789";
+  const std::string text = part.dump();
+  std::array<unsigned char, SHA256_DIGEST_LENGTH> digest{};
+  SHA256(reinterpret_cast<const unsigned char*>(text.data()), text.size(), digest.data());
+  std::string hash;
+  for (std::size_t i = 0; i < 20; i += 2) {
+    hash += kAlphabet[((std::size_t{digest[i]} << 8U) | digest[i + 1]) % kAlphabet.size()];
+  }
+  return hash;
+}
+
+std::string RevisionName(const api::ModelDeployment& model) {
+  return model.name + "-" + RevisionHash(RevisionedPart(model.spec));
+}
+
+}  // namespace pilotlight::plan
