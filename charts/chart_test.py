@@ -4,6 +4,7 @@ import itertools
 import json
 import os
 import pathlib
+import re
 import shutil
 import subprocess
 
@@ -14,6 +15,7 @@ HERE = pathlib.Path(__file__).resolve().parent
 CHART = HERE / "pilotlight"
 PINNED = (HERE / "helm-version").read_text().strip()
 HELM = shutil.which(os.environ.get("HELM") or "helm")
+OPERATOR = shutil.which("pilotlight-operator", path=os.environ.get("PILOTLIGHT_BIN", ""))
 KUBECTL = shutil.which("kubectl")
 PLAIN = {"1.25": HERE / "pilotlight.yaml", "1.20": HERE / "pilotlight-1.20.yaml"}
 SYSTEM = "pilotlight-system"
@@ -220,6 +222,42 @@ def test_the_notes_name_the_objects_that_were_made(tmp_path):
     [deployment] = of_kind(render(release="blue"), "Deployment")
     assert f"-n {SYSTEM} rollout status deployment/{deployment['metadata']['name']}" in done.stdout
     assert "-n team-a" in done.stdout
+
+
+@needs_helm
+def test_services_probes_monitors_and_policies_name_ports_that_exist():
+    objects = render(values=EVERYTHING)
+    [pod] = pod_specs(objects)
+    [container] = pod["containers"]
+    ports = {port["name"]: port["containerPort"] for port in container["ports"]}
+    args = dict(arg.lstrip("-").split("=", 1) for arg in container["args"] if "=" in arg)
+    assert args["metrics-bind-address"] == f":{ports['metrics']}"
+    assert args["health-probe-bind-address"] == f":{ports['health']}"
+    assert [container[probe]["httpGet"] for probe in ("livenessProbe", "readinessProbe")] == \
+        [{"path": "/healthz", "port": "health"}, {"path": "/readyz", "port": "health"}]
+    [service] = of_kind(objects, "Service")
+    assert [port["targetPort"] for port in service["spec"]["ports"]] == ["metrics"]
+    [monitor] = of_kind(objects, "ServiceMonitor")
+    assert [end["port"] for end in monitor["spec"]["endpoints"]] == [port["name"] for port in service["spec"]["ports"]]
+    assert monitor["spec"]["selector"]["matchLabels"].items() <= service["metadata"]["labels"].items()
+    [policy] = of_kind(objects, "NetworkPolicy")
+    assert policy["spec"]["policyTypes"] == ["Ingress"]
+    assert [port["port"] for rule in policy["spec"]["ingress"] for port in rule["ports"]] == ["metrics"]
+    [deployment] = of_kind(objects, "Deployment")
+    labels = deployment["spec"]["template"]["metadata"]["labels"].items()
+    for selector in (service["spec"]["selector"], policy["spec"]["podSelector"]["matchLabels"],
+                     deployment["spec"]["selector"]["matchLabels"]):
+        assert selector.items() <= labels
+
+
+@needs_helm
+@pytest.mark.skipif(not OPERATOR, reason="no pilotlight-operator: set PILOTLIGHT_BIN to the folder of a build")
+@pytest.mark.parametrize("values", VALUES.values(), ids=VALUES.keys())
+def test_the_operator_knows_the_flags_it_is_given(values):
+    text = subprocess.run([OPERATOR, "--help"], capture_output=True, text=True, check=True, timeout=20).stdout
+    known = set(re.findall(r"--[a-z][-a-z]*", text))
+    [pod] = pod_specs(render(values=values))
+    assert {arg.split("=")[0] for arg in pod["containers"][0]["args"]} <= known
 
 
 # ---- who may do what -------------------------------------------------------------------------------------------------
