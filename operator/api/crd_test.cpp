@@ -49,8 +49,10 @@ TEST(Crd, TheOneForOldServersDiffersOnlyInCel) {
   EXPECT_NE(old, Crd());
 }
 
+// All but `metadata`: the API server refuses a schema that says anything of it but the name.
 TEST(Crd, DescribesEveryField) {
   Walk(Schema(), "", [](const json& schema, const std::string& path) {
+    if (path == ".metadata" || path == "metadata") return;
     EXPECT_FALSE(schema.value("description", "").empty()) << path;
   });
 }
