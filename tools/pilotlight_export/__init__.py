@@ -1,0 +1,40 @@
+"""A PyTorch module in, a proven Pilotlight bundle out. See docs/exporting.md."""
+
+from .api import Report, export
+from .bundle import Bundle
+from .errors import (
+    ControlFlowLost,
+    ExportError,
+    FrozenShape,
+    InvalidArgument,
+    ModuleRaised,
+    NotDeterministic,
+    NotExportable,
+    NotFinite,
+    RowsDependOnEachOther,
+    StillTraining,
+    UnsupportedInput,
+    UnsupportedOutput,
+    WrongDevice,
+)
+from .version import VERSION as __version__
+
+__all__ = [
+    "Bundle",
+    "ControlFlowLost",
+    "ExportError",
+    "FrozenShape",
+    "InvalidArgument",
+    "ModuleRaised",
+    "NotDeterministic",
+    "NotExportable",
+    "NotFinite",
+    "Report",
+    "RowsDependOnEachOther",
+    "StillTraining",
+    "UnsupportedInput",
+    "UnsupportedOutput",
+    "WrongDevice",
+    "__version__",
+    "export",
+]
