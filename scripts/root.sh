@@ -60,10 +60,8 @@ top_up_root() {
   root_recipe >"$ROOT.stamp"
 }
 
-# Folders to mount on, and no daemons started by packages.
+# No daemons are started by packages.
 prepare_root() {
-  mkdir -p "$1$IN_ROOT" "$1$CACHE" "$1/etc/kubernetes" "$1/var/lib/kubelet" "$1/var/lib/containerd" \
-    "$1/var/lib/etcd" "$1/etc/cni/net.d" "$1/opt/cni" "$1/var/log/pods" "$1/var/log/containers"
   printf '#!/bin/sh\nexit 101\n' >"$1/usr/sbin/policy-rc.d"
   chmod +x "$1/usr/sbin/policy-rc.d"
 }
