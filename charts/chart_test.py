@@ -102,7 +102,7 @@ def assert_restricted(pod):
     shared = pod["securityContext"]
     assert shared["runAsNonRoot"] is True and shared["runAsUser"] == 65532
     assert shared["seccompProfile"] == {"type": "RuntimeDefault"}
-    assert not {"hostNetwork", "hostPID", "hostIPC"} & set(pod)
+    assert not any(pod.get(shared) for shared in ("hostNetwork", "hostPID", "hostIPC"))
     assert pod["enableServiceLinks"] is False
     assert all(set(volume) - {"name"} <= {"configMap", "secret", "emptyDir", "projected"} for volume in pod.get("volumes", []))
     for container in pod["containers"] + pod.get("initContainers", []):
@@ -353,3 +353,13 @@ def test_can_i_list_says_what_rbac_txt_lists(cluster):
     for namespace, places in (("default", {"watched"}), (SYSTEM, {"watched", "own"})):
         everybody = can("default:nobody-in-particular", namespace)
         assert can(account, namespace) - everybody == {(name, verb) for where, name, verb in listed() if where in places}
+
+
+def test_serving_pods_on_the_cluster_are_restricted_and_get_no_token(cluster):
+    found = yaml.safe_load(kubectl("get", "pods", "-A", "-l", "app.kubernetes.io/managed-by=pilotlight", "-o", "json").stdout)
+    if not found["items"]:
+        pytest.skip("no model is served on the cluster now")
+    for pod in (each["spec"] for each in found["items"]):
+        assert_restricted({**pod, "volumes": [volume for volume in pod["volumes"] if "persistentVolumeClaim" not in volume]})
+        assert pod["automountServiceAccountToken"] is False
+        assert not any("serviceaccount" in mount["mountPath"] for each in pod["containers"] for mount in each["volumeMounts"])
