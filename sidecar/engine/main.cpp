@@ -1,0 +1,176 @@
+// pilotlight-engine: runs a model on behalf of pilotlight-sidecar, at the other end of file descriptor 3.
+
+#include <ATen/Parallel.h>
+#include <malloc.h>
+#include <spdlog/sinks/stdout_sinks.h>
+#include <spdlog/spdlog.h>
+#include <unistd.h>
+
+#include <CLI/CLI.hpp>
+#include <chrono>
+#include <cstdio>
+#include <expected>
+#include <nlohmann/json.hpp>
+#include <optional>
+#include <utility>
+
+#include "sidecar/engine/bundle/mapped_file.h"
+#include "sidecar/engine/process.h"
+#include "sidecar/engine/prover.h"
+#include "sidecar/engine/server.h"
+#include "sidecar/wire/arena.h"
+#include "sidecar/wire/failure.h"
+#include "sidecar/wire/packet.h"
+
+namespace pilotlight::engine {
+namespace {
+
+using nlohmann::json;
+
+constexpr int kDone = 0;
+constexpr int kRefused = 1;   // and the reason was sent
+constexpr int kProtocol = 2;  // the front spoke nonsense, or went away half-way
+
+struct Order {
+  wire::LoadRequest request;
+  wire::UniqueFd model;
+  std::optional<wire::Arena> arena;
+};
+
+// nullopt if the front closed its end instead: it does not need this engine any more.
+std::expected<std::optional<Order>, std::string> receive_order(bool with_arena) {
+  std::vector<std::byte> buffer(wire::kMaxPacketBytes);
+  auto received = wire::receive_packet(wire::kEngineSocket, buffer);
+  if (!received) return std::unexpected(received.error().message());
+  if (received->bytes == 0) return std::nullopt;
+  const auto packet = std::span<const std::byte>(buffer).first(received->bytes);
+  if (wire::packet_kind(packet) != wire::Kind::kLoad) return std::unexpected("the first packet is not Load");
+  const auto document = wire::packet_json(packet);
+  if (!document) return std::unexpected(document.error());
+  auto request = wire::load_request_from_json(*document);
+  if (!request) return std::unexpected("LoadRequest, " + request.error());
+  if (received->descriptors.size() != (with_arena ? 2 : 1)) {
+    return std::unexpected("Load came with " + std::to_string(received->descriptors.size()) + " descriptors");
+  }
+  Order order{.request = *std::move(request), .model = std::move(received->descriptors[0]), .arena = {}};
+  if (with_arena) {
+    auto arena = wire::Arena::map(std::move(received->descriptors[1]));
+    if (!arena) return std::unexpected("the arena cannot be mapped: " + arena.error().message());
+    order.arena = *std::move(arena);
+  }
+  return order;
+}
+
+wire::FailureClass class_of(const Fault& fault, bool pinned) {
+  if (fault.reason == "OutOfMemory") return wire::FailureClass::kWorld;
+  // Those bytes have been proven elsewhere: what fails here is this pod.
+  return pinned ? wire::FailureClass::kPod : wire::FailureClass::kRevision;
+}
+
+int report_failure(Fault fault, bool pinned, std::string phase) {
+  const wire::Failure failure{.failure_class = class_of(fault, pinned),
+                              .reason = std::move(fault.reason),
+                              .phase = std::move(phase),
+                              .message = std::move(fault.message),
+                              .remedy = std::move(fault.remedy)};
+  const auto sent = wire::send_json(wire::kEngineSocket, wire::Kind::kFailed, wire::to_json(failure));
+  return sent ? kRefused : kProtocol;
+}
+
+json loaded_document(const Proven& proven) {
+  return {{"proof", to_json(proven.proof)},
+          {"contract", wire::to_json(proven.contract)},
+          {"timings",
+           {{"load", proven.load_seconds}, {"check", proven.check_seconds}, {"warm", proven.warm_seconds}}}};
+}
+
+// Returns the model if the front has been told that it may serve, else the exit code.
+std::expected<Proven, int> prove_and_report(const Order& order, bool for_traffic) {
+  std::string phase = for_traffic ? "Loading" : "Checking";
+  const auto file = MappedFile::map(order.model.get());
+  if (!file) {
+    spdlog::error("the model's descriptor cannot be mapped: {}", file.error().message());
+    return std::unexpected(kProtocol);
+  }
+  auto proven = guarded([&] {
+    return prove({.file = file->bytes(),
+                  .request = order.request,
+                  .for_traffic = for_traffic,
+                  .clock = [] { return std::chrono::steady_clock::now(); },
+                  .enter_phase = [&phase](std::string_view next) {
+                    phase = next;
+                    std::ignore = wire::send_json(wire::kEngineSocket, wire::Kind::kProgress, {{"phase", phase}});
+                  }});
+  });
+  if (!proven) {
+    const bool memory = proven.error().kind == RunError::Kind::kOutOfMemory;
+    return std::unexpected(report_failure(
+        {.reason = memory ? "OutOfMemory" : "LoadFailed",
+         .message = proven.error().reason,
+         .remedy = memory ? "Give the pod more memory (template: resources.limits.memory)." : "See the pod's log."},
+        order.request.pinned, phase));
+  }
+  if (!*proven) return std::unexpected(report_failure(std::move(*proven).error(), order.request.pinned, phase));
+  const auto sent =
+      wire::send_json(wire::kEngineSocket, wire::Kind::kLoaded, loaded_document(**proven));
+  if (sent) return std::move(**proven);
+  if (sent.error() != std::errc::message_size) return std::unexpected(kProtocol);
+  return std::unexpected(report_failure({.reason = "InvalidContract",
+                                         .message = "the contract, with its labels, is too large to be reported",
+                                         .remedy = "Shorten the labels, or leave them out."},
+                                        order.request.pinned, phase));
+}
+
+int work(bool for_traffic) {
+  const int threads = default_threads();
+  prime(threads);
+  // The sandbox belongs here: after everything that LibTorch reads for itself, before the first untrusted byte.
+  auto order = receive_order(for_traffic);
+  if (!order) {
+    spdlog::error("cannot use what the front sent: {}", order.error());
+    return kProtocol;
+  }
+  if (!*order) return kDone;
+  const wire::LoadRequest request = (*order)->request;
+  if (request.threads > 0) at::set_num_threads(static_cast<int>(request.threads));
+  auto proven = prove_and_report(**order, for_traffic);
+  if (!proven) return proven.error();
+  if (!for_traffic) return kDone;
+  (*order)->model.reset();
+  ::malloc_trim(0);  // loading leaves as much garbage as the model is large
+  Server server(std::move(proven->model), std::move(proven->contract), *std::move((*order)->arena),
+                request.non_finite);
+  return server.run(wire::kEngineSocket) == Server::End::kClosed ? kDone : kProtocol;
+}
+
+int run(int argc, char** argv) {
+  CLI::App app("Runs a model for pilotlight-sidecar, which starts it; not meant to be started by hand.",
+               "pilotlight-engine");
+  app.require_subcommand(1);
+  app.add_subcommand("check", "Load and prove the model, report, exit");
+  const auto* serve = app.add_subcommand("serve", "Load and prove the model, report, then answer inferences");
+  try {
+    app.parse(argc, argv);
+  } catch (const CLI::ParseError& error) {
+    return app.exit(error);
+  }
+  return work(serve->parsed());
+}
+
+}  // namespace
+}  // namespace pilotlight::engine
+
+int main(int argc, char** argv) {
+  pilotlight::engine::settle_process();
+  spdlog::set_default_logger(spdlog::stderr_logger_st("engine"));
+  int code = 0;
+  try {
+    code = pilotlight::engine::run(argc, argv);
+  } catch (const std::exception& error) {
+    spdlog::critical("{}", error.what());
+    code = 3;
+  }
+  std::fflush(nullptr);
+  // No destructors: some of LibTorch's libraries crash in theirs.
+  ::_exit(code);
+}

@@ -1,0 +1,64 @@
+#include "sidecar/engine/process.h"
+
+#include <ATen/Parallel.h>
+#include <sched.h>
+#include <sys/prctl.h>
+#include <torch/torch.h>
+
+#include <algorithm>
+#include <cmath>
+#include <csignal>
+#include <fstream>
+#include <string>
+
+namespace pilotlight::engine {
+namespace {
+
+// 0 where there is no quota, or none that can be read.
+double quota_of(std::istream& in) {
+  std::string quota;
+  double period = 0;
+  if (!(in >> quota >> period) || quota == "max" || period <= 0) return 0;
+  return std::strtod(quota.c_str(), nullptr) / period;
+}
+
+double cgroup_quota() {
+  std::ifstream v2("/sys/fs/cgroup/cpu.max");
+  if (v2) return quota_of(v2);
+  std::ifstream quota("/sys/fs/cgroup/cpu/cpu.cfs_quota_us");
+  std::ifstream period("/sys/fs/cgroup/cpu/cpu.cfs_period_us");
+  double us = 0;
+  double per = 0;
+  return quota >> us && period >> per && us > 0 && per > 0 ? us / per : 0;
+}
+
+}  // namespace
+
+void settle_process() {
+  ::prctl(PR_SET_PDEATHSIG, SIGKILL);
+  std::ofstream("/proc/self/oom_score_adj") << 1000;
+  for (const int signal : {SIGSEGV, SIGBUS, SIGILL, SIGFPE, SIGABRT, SIGTERM, SIGINT}) {
+    std::signal(signal, SIG_DFL);
+  }
+  std::signal(SIGPIPE, SIG_IGN);
+}
+
+int default_threads() {
+  cpu_set_t usable;
+  CPU_ZERO(&usable);
+  const int cpus = ::sched_getaffinity(0, sizeof usable, &usable) == 0 ? CPU_COUNT(&usable) : 1;
+  const double quota = cgroup_quota();
+  return std::clamp(quota > 0 ? static_cast<int>(std::ceil(quota)) : cpus, 1, std::max(cpus, 1));
+}
+
+void prime(int threads) {
+  at::set_num_interop_threads(1);
+  at::set_num_threads(threads);
+  const c10::InferenceMode no_gradients;
+  const at::Tensor square = torch::rand({128, 128});
+  const at::Tensor product = square.matmul(square);
+  const at::Tensor image = torch::conv2d(torch::rand({1, 4, 16, 16}), torch::rand({4, 4, 3, 3}));
+  at::parallel_for(0, threads, 1, [](std::int64_t, std::int64_t) {});
+}
+
+}  // namespace pilotlight::engine

@@ -1,0 +1,38 @@
+#include <torch/torch.h>
+
+#include <nlohmann/json.hpp>
+
+#include "sidecar/engine/prover.h"
+
+namespace pilotlight::engine {
+
+using nlohmann::json;
+
+json to_json(const Proof& proof) {
+  json document = {{"level", wire::proof_level_name(proof.level)},
+                   {"format", "TorchScript"},
+                   {"digest", proof.digest},
+                   {"cases", proof.golden.cases},
+                   {"runtime", {{"torch", TORCH_VERSION}, {"device", "cpu"}, {"threads", proof.threads}}},
+                   {"warmup", json::array()},
+                   {"warnings", proof.warnings}};
+  if (proof.level == wire::ProofLevel::kAnswers) {
+    const GoldenReport& golden = proof.golden;
+    document["tolerance"] = {{"absolute", golden.tolerance.absolute},
+                             {"relative", golden.tolerance.relative},
+                             {"source", golden.tolerance.source}};
+    document["worstError"] = {{"case", golden.worst_case},           {"tensor", golden.worst_tensor},
+                              {"index", golden.worst.index},         {"expected", golden.worst.expected},
+                              {"actual", golden.worst.actual},       {"error", golden.worst.error},
+                              {"allowed", golden.worst.allowed}};
+  }
+  for (const Warmth& warmth : proof.warmup) {
+    document["warmup"].push_back(
+        {{"batchSize", warmth.batch_size}, {"firstMs", warmth.first_ms}, {"warmMs", warmth.warm_ms}});
+  }
+  if (!proof.exporter_torch.empty()) document["exporter"]["torch"] = proof.exporter_torch;
+  if (!proof.exporter_python.empty()) document["exporter"]["python"] = proof.exporter_python;
+  return document;
+}
+
+}  // namespace pilotlight::engine

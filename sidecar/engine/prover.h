@@ -1,0 +1,56 @@
+#pragma once
+
+#include <cstddef>
+#include <functional>
+#include <nlohmann/json_fwd.hpp>
+#include <span>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "sidecar/engine/golden.h"
+#include "sidecar/engine/model.h"
+#include "sidecar/engine/warmup.h"
+#include "sidecar/wire/load_request.h"
+
+namespace pilotlight::engine {
+
+// What a model has shown, for the `proof` part of the status document.
+struct Proof {
+  wire::ProofLevel level = wire::ProofLevel::kLoaded;
+  std::string digest;
+  GoldenReport golden;  // with level kAnswers
+  std::vector<Warmth> warmup;
+  int threads = 1;
+  std::string exporter_torch;
+  std::string exporter_python;
+  std::vector<std::string> warnings;
+};
+
+nlohmann::json to_json(const Proof& proof);
+
+// A model that may serve.
+struct Proven {
+  Model model;
+  wire::Contract contract;
+  Proof proof;
+  double load_seconds = 0;   // opening and loading
+  double check_seconds = 0;  // golden cases, contract
+  double warm_seconds = 0;
+};
+
+struct Proving {
+  std::span<const std::byte> file;
+  const wire::LoadRequest& request;
+  bool for_traffic;  // serve: warm up until steady; check: one run of each batch size is enough
+  Clock clock;
+  std::function<void(std::string_view)> enter_phase;  // Loading, Checking or Warming, before it starts
+};
+
+// Opens, loads, checks and warms. Everything a bad model can do to us, short of crashing, comes back as a Fault.
+Outcome<Proven> prove(const Proving& proving);
+
+// Whether `exporter` ("2.7.1+cu126") is of a newer minor release than `runtime`. What cannot be read is not newer.
+bool is_newer(std::string_view exporter, std::string_view runtime);
+
+}  // namespace pilotlight::engine

@@ -1,0 +1,160 @@
+#include "sidecar/engine/server.h"
+
+#include <spdlog/spdlog.h>
+#include <torch/torch.h>
+
+#include <algorithm>
+#include <chrono>
+#include <expected>
+#include <optional>
+#include <utility>
+
+#include "sidecar/engine/outputs.h"
+#include "sidecar/engine/tensors.h"
+#include "sidecar/wire/datatype.h"
+#include "sidecar/wire/packet.h"
+
+namespace pilotlight::engine {
+namespace {
+
+// Outputs start at multiples of this, so that whoever reads them may use wide loads.
+constexpr std::uint64_t kAlignment = 64;
+
+using Tensors = std::vector<at::Tensor>;
+
+// Reads the inputs out of the arena; an error says what the front should not have let through.
+std::expected<Tensors, std::string> read_inputs(const wire::Infer& infer, const wire::Contract& contract,
+                                                const wire::Arena& arena) {
+  if (infer.tensor_count != contract.inputs.size()) {
+    return std::unexpected(std::to_string(infer.tensor_count) + " inputs; the model takes " +
+                           std::to_string(contract.inputs.size()));
+  }
+  Tensors inputs;
+  for (std::uint32_t i = 0; i < infer.tensor_count; ++i) {
+    const wire::Tensor& tensor = infer.tensors[i];
+    const wire::TensorSpec& spec = contract.inputs[i];
+    if (auto sound = wire::check_tensor(tensor, 0, arena.size()); !sound) {
+      return std::unexpected("input \"" + spec.name + "\": " + sound.error());
+    }
+    if ((spec.datatype && *spec.datatype != tensor.datatype) || !wire::fits(spec, wire::shape_of(tensor))) {
+      return std::unexpected("input \"" + spec.name + "\" is not as the contract says");
+    }
+    inputs.push_back(copy_in(tensor.datatype, wire::shape_of(tensor), arena.bytes().data() + tensor.offset));
+  }
+  return inputs;
+}
+
+std::optional<std::uint64_t> aligned(std::uint64_t offset) {
+  if (offset > UINT64_MAX - kAlignment) return std::nullopt;
+  return (offset + kAlignment - 1) / kAlignment * kAlignment;
+}
+
+}  // namespace
+
+Server::Server(Model model, wire::Contract contract, wire::Arena arena, wire::NonFinite non_finite)
+    : model_(std::move(model)),
+      contract_(std::move(contract)),
+      arena_(std::move(arena)),
+      non_finite_(non_finite) {}
+
+wire::Status Server::infer(const wire::Infer& infer, wire::ParsedResult& answer) {
+  // The gradient mode holds for the copies too: nothing here is ever differentiated.
+  const c10::InferenceMode no_gradients;
+  auto inputs = guarded([&] { return read_inputs(infer, contract_, arena_); });
+  if (!inputs) return wire::Status::kOutOfMemory;
+  if (!*inputs) {
+    spdlog::error("refused an inference: {}", inputs->error());
+    return wire::Status::kModelError;
+  }
+  const auto batch = batch_of(contract_, **inputs);
+  const auto start = std::chrono::steady_clock::now();
+  auto outputs = model_.run(**inputs);
+  answer.result.compute_ns = static_cast<std::uint64_t>(
+      std::chrono::nanoseconds(std::chrono::steady_clock::now() - start).count());
+  if (!outputs) {
+    spdlog::warn("the model failed: {}", outputs.error().reason);
+    switch (outputs.error().kind) {
+      case RunError::Kind::kThrew:
+        return wire::Status::kModelError;
+      case RunError::Kind::kOutOfMemory:
+        return wire::Status::kOutOfMemory;
+      case RunError::Kind::kNoTensors:
+        return wire::Status::kContractBroken;
+    }
+  }
+  if (contract_.outputs.empty()) answer.names = outputs->names;
+  const auto arranged = arrange_outputs(*std::move(outputs), contract_, batch);
+  if (!arranged) {
+    spdlog::warn("the model broke its contract: {}", arranged.error());
+    return wire::Status::kContractBroken;
+  }
+  if (non_finite_ == wire::NonFinite::kRefuse && non_finite(*arranged, contract_)) {
+    return wire::Status::kNonFinite;
+  }
+  auto written = guarded([&] { return write(*arranged, infer, answer); });
+  return written ? *written : wire::Status::kOutOfMemory;
+}
+
+wire::Status Server::write(const Tensors& outputs, const wire::Infer& infer, wire::ParsedResult& answer) const {
+  if (infer.output_offset > arena_.size() || infer.output_bytes > arena_.size() - infer.output_offset) {
+    spdlog::error("refused an inference: its output region lies outside the arena");
+    return wire::Status::kModelError;
+  }
+  const std::uint64_t end = infer.output_offset + infer.output_bytes;
+  std::uint64_t next = infer.output_offset;
+  const auto name_fits = [](const std::string& name) {
+    return !name.empty() && name.size() < wire::kNameBytes && name.find('\0') == std::string::npos;
+  };
+  if (!std::ranges::all_of(answer.names, name_fits)) return wire::Status::kContractBroken;
+  for (const at::Tensor& output : outputs) {
+    const auto start = aligned(next);
+    const std::uint64_t bytes = output.numel() * output.element_size();
+    if (!start || *start > end || bytes > end - *start) return wire::Status::kOutputTooLarge;
+    wire::Tensor& tensor = answer.result.tensors[answer.result.tensor_count++];
+    tensor.datatype = datatype_of(output.scalar_type()).value();
+    tensor.rank = static_cast<std::uint32_t>(output.dim());
+    std::ranges::copy(output.sizes(), tensor.shape);
+    tensor.offset = *start;
+    tensor.bytes = bytes;
+    copy_out(output, arena_.bytes().data() + *start);
+    next = *start + bytes;
+  }
+  return wire::Status::kOk;
+}
+
+wire::ParsedResult Server::answer(const wire::Infer& request) {
+  wire::ParsedResult answer{};
+  answer.result.kind = wire::Kind::kResult;
+  answer.result.id = request.id;
+  answer.result.status = infer(request, answer);
+  if (answer.result.status != wire::Status::kOk) {
+    answer.result.tensor_count = 0;
+    answer.names.clear();
+  }
+  return answer;
+}
+
+Server::End Server::run(int socket) {
+  std::vector<std::byte> buffer(wire::kMaxPacketBytes);
+  for (;;) {
+    const auto received = wire::receive_packet(socket, buffer);
+    if (!received) {
+      spdlog::error("cannot receive from the front: {}", received.error().message());
+      return End::kBroken;
+    }
+    if (received->bytes == 0) return End::kClosed;
+    const auto request = wire::parse_infer(std::span(buffer).first(received->bytes));
+    if (!request) {
+      spdlog::error("the front sent what is no inference: {}", request.error());
+      return End::kBroken;
+    }
+    const wire::ParsedResult answered = answer(*request);
+    const auto sent = wire::send_packet(socket, wire::result_bytes(answered.result, answered.names));
+    if (!sent && sent.error() != std::errc::broken_pipe) {
+      spdlog::error("cannot send to the front: {}", sent.error().message());
+      return End::kBroken;
+    }
+  }
+}
+
+}  // namespace pilotlight::engine
