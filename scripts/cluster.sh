@@ -23,9 +23,9 @@ cluster_up() {
 }
 
 cluster_start() {
-  step "Clear what an earlier cluster may have left" cluster-clear cluster_clear
-  step "Start the control plane" cluster-control start_control
-  step "Start $NODES node(s)" cluster-nodes start_nodes
+  step "Clear what an earlier cluster may have left" cluster-clear cluster_clear &&
+  step "Start the control plane" cluster-control start_control &&
+  step "Start $NODES node(s)" cluster-nodes start_nodes &&
   step "Wait for the API and the nodes" cluster-wait wait_for_cluster
 }
 
@@ -79,6 +79,7 @@ cluster_logs() { tail -n 5 "$STATE"/*.log "$STATE"/*/*.log 2>/dev/null || true; 
 
 cluster_down() {
   need_root
+  [[ -d $STATE ]] || { say "cluster '$CLUSTER': nothing to stop"; return 0; }
   with_lock "cluster-$CLUSTER" step "Stop cluster '$CLUSTER'" cluster-down cluster_clear
 }
 
@@ -96,6 +97,13 @@ cluster_clear() {
   rm -rf --one-file-system "$STATE"
 }
 
+for_each_cluster_down() {
+  local dir
+  for dir in "$CACHE"/clusters/*/; do
+    [[ -d $dir ]] && PILOTLIGHT_CLUSTER=$(basename "$dir") "$HERE/dev" cluster down
+  done
+}
+
 cluster_env() {
   cluster_alive || die "no cluster '$CLUSTER' is up: ./dev cluster up"
   printf 'export KUBECONFIG=%s\nexport PILOTLIGHT_HOST_ADDRESS=%s\n' "$KUBECONFIG_FILE" "$HOST_ADDRESS"
@@ -110,15 +118,16 @@ cluster_status() {
   cluster_alive && kubectl get nodes -o wide
 }
 
+cluster_steps() {
+  ensure_root && ensure_kubernetes && ensure_base_images && cluster_up
+}
+
 dev_cluster() {
   local command=${1:-status}
   case $command in
     up)
       need_root
-      ensure_root
-      ensure_kubernetes
-      ensure_base_images
-      cluster_up
+      counted cluster_steps
       say "to use it: eval \"\$($0 cluster env)\"; to stop it: $0 cluster down"
       ;;
     down) cluster_down ;;

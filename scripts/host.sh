@@ -35,12 +35,15 @@ apt_install_host() {
 with_lock() {
   local name=$1
   shift
+  if [[ ${COUNTING:-} ]]; then "$@"; return; fi
   mkdir -p "$CACHE"
   exec 9>"$CACHE/$name.lock"
   if ! flock -n 9; then
     say "waiting for another ./dev that is busy with this ($name) …"
     flock 9
   fi
-  "$@"
+  local rc=0
+  "$@" || rc=$?  # so what is called here says itself where it stops: `set -e` does not hold in it
   exec 9>&-
+  return "$rc"
 }

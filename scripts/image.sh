@@ -14,7 +14,7 @@ ensure_base_images() {
 }
 
 make_base_images() {
-  [[ -e $IMAGES/base.made ]] || step "Make the base image $BASE_IMAGE" image-base inside_images make-base "$MIRROR" "$BASE_IMAGE"
+  [[ -e $IMAGES/base.made ]] || step "Make the base image $BASE_IMAGE" image-base inside_images make-base "$MIRROR" "$BASE_IMAGE" || return
   [[ -e $IMAGES/pause.tar ]] || step "Make the pause image" image-pause inside_images make-pause "$PAUSE_IMAGE"
 }
 
@@ -22,12 +22,11 @@ inside_images() { enter_root --pids -- bash "$IN_ROOT/scripts/inside/images" "$I
 
 # The operator's and the sidecar's, from build/release/bin.
 build_images() {
-  ensure_base_images
-  with_lock images build_product_images
+  ensure_base_images && with_lock images build_product_images
 }
 
 build_product_images() {
-  step "Image $OPERATOR_IMAGE" image-operator inside_images build operator "$OPERATOR_IMAGE"
+  step "Image $OPERATOR_IMAGE" image-operator inside_images build operator "$OPERATOR_IMAGE" || return
   step "Image $SIDECAR_IMAGE" image-sidecar inside_images build sidecar "$SIDECAR_IMAGE"
 }
 

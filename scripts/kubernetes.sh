@@ -17,8 +17,8 @@ ensure_kubernetes() {
 
 make_kubernetes() {
   kubernetes_ready && return 0
-  [[ -e $KUBERNETES_ROOT.made ]] || step "Make a Debian 12 root to build Kubernetes in" kubernetes-root make_kubernetes_root
-  step "Build Kubernetes $KUBERNETES from Debian 12's source (about 7 min on 2 cores)" kubernetes-build build_kubernetes
+  [[ -e $KUBERNETES_ROOT.made ]] || step "Make a Debian 12 root to build Kubernetes in" kubernetes-root make_kubernetes_root || return
+  step "Build Kubernetes $KUBERNETES from Debian 12's source (about 7 min on 2 cores)" kubernetes-build build_kubernetes || return
   step "Clear away what the build needed" kubernetes-clear clear_kubernetes_build
 }
 

@@ -50,6 +50,7 @@ top_up_root() {
   prepare_root "$ROOT"
   local missing
   in_root dpkg --configure -a
+  # shellcheck disable=SC2016
   mapfile -t missing < <(comm -23 <(packages build test cluster) \
     <(in_root dpkg-query -W -f '${db:Status-Abbrev}\t${Package}\n' | awk '$1 == "ii" {print $2}' | sort -u))
   if ((${#missing[@]})); then

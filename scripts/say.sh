@@ -1,7 +1,7 @@
 # shellcheck shell=bash
 # What people see: one line per step, with elapsed time; the full output goes to a log.
 
-say()  { printf '%s\n' "$*" >&2; }
+say()  { [[ ${COUNTING:-} ]] || printf '%s\n' "$*" >&2; }
 warn() { printf 'warning: %s\n' "$*" >&2; }
 die()  { printf 'error: %s\n' "$*" >&2; exit 1; }
 
@@ -12,7 +12,16 @@ elapsed() {
 }
 
 STEP=0 STEPS=0
-steps() { STEP=0 STEPS=$1; }  # how many steps this command has
+
+# counted function…: goes through it twice, first only to count its steps.
+counted() {
+  COUNTING=1
+  STEP=0 BUILT=
+  "$@"
+  COUNTING=
+  STEPS=$STEP STEP=0 BUILT=
+  "$@"
+}
 
 # The last thing a log said, short enough for one line.
 last_words() {
@@ -38,6 +47,7 @@ step() {
   local title=$1 log=$LOGS/$2.log start=$SECONDS label tick rc=0
   shift 2
   STEP=$((STEP + 1))
+  [[ ${COUNTING:-} ]] && return 0
   label=$title
   ((STEPS)) && label="[$STEP/$STEPS] $title"
   mkdir -p "$LOGS"

@@ -1,0 +1,131 @@
+# shellcheck shell=bash
+# All tests, or the named parts of them, each part a step; then a table, and the sum as the last line.
+
+TEST_PARTS=(format tidy unit python crd integration e2e chart)
+RESULTS=$HERE/build/test-results
+BIN=$IN_ROOT/build/release/bin
+
+dev_test() {
+  local word parts=() started_cluster=0 failed=0
+  for word; do
+    case $word in
+      all) parts=("${TEST_PARTS[@]}") ;;
+      fmt) parts+=(format) ;;
+      --cluster=current) CLUSTER_OF=current ;;
+      --help | -h) say "dev test [--cluster=current] [part…]   parts: ${TEST_PARTS[*]} (all of them if none is named)"; return 0 ;;
+      *)
+        [[ " ${TEST_PARTS[*]} " == *" $word "* ]] || die "dev test: no part called '$word'; there are: ${TEST_PARTS[*]}"
+        parts+=("$word")
+        ;;
+    esac
+  done
+  ((${#parts[@]})) || parts=("${TEST_PARTS[@]}")
+  need_root
+  mkdir -p "$RESULTS"
+  rm -f "$RESULTS"/*
+  cluster_alive || started_cluster=1
+  counted run_parts "${parts[@]}"
+  if ((started_cluster)) && [[ $CLUSTER_OF == ours && -d $STATE ]]; then cluster_down; fi
+  in_root python3 scripts/inside/count-tests "${RESULTS/#$HERE/$IN_ROOT}" "${parts[@]}" || failed=1
+  return "$failed"
+}
+
+run_parts() {
+  local part
+  ensure_root
+  for part; do "test_$part"; done
+}
+
+# part name "Title" function…: a failure is written down, and the next part goes on.
+part() {
+  local name=$1 title=$2 rc=0 start=$SECONDS
+  shift 2
+  step "$title" "test-$name" "$@" || rc=$?
+  [[ ${COUNTING:-} ]] || printf '%s %s\n' "$rc" "$((SECONDS - start))" >"$RESULTS/$name.rc"
+}
+
+# What a part needs first; if that fails, so does the part.
+first() {
+  local name=$1 rc=0
+  shift
+  "$@" || rc=$?
+  ((rc == 0)) || printf '%s 0\n' "$rc" >"$RESULTS/$name.rc"
+  return "$rc"
+}
+
+skip() { [[ ${COUNTING:-} ]] || printf '%s\n' "$2" >"$RESULTS/$1.skip"; }
+
+results_inside() { printf '%s/build/test-results/%s\n' "$IN_ROOT" "$1"; }
+
+test_format() { part format "Formatting and shell scripts" check_format; }
+check_format() { in_root scripts/inside/format --check; in_root scripts/inside/check-scripts "$(results_inside format.count)"; }
+
+test_unit() {
+  first unit build asan || return 0
+  part unit "Unit tests, with ASan and UBSan" run_unit
+}
+run_unit() {
+  enter_root --pids -- ctest --preset asan --no-tests=error --output-junit "$(results_inside unit.xml)"
+}
+
+test_tidy() {
+  first tidy build asan || return 0
+  part tidy "clang-tidy" run_tidy
+}
+run_tidy() { in_root python3 scripts/inside/tidy build/asan "$CACHE/tidy" "$(results_inside tidy.xml)"; }
+
+test_python() {
+  [[ -d $HERE/tools ]] || { skip python "there is no tools/ yet"; return 0; }
+  part python "The exporter's tests" run_python
+}
+run_python() { unset KUBECONFIG; in_root_pytest python tools; }
+
+in_root_pytest() {
+  local name=$1
+  shift
+  enter_root --pids PILOTLIGHT_BIN="$BIN" KUBEBUILDER_ASSETS="${KUBEBUILDER_ASSETS:-}" --bind "${KUBEBUILDER_ASSETS:-}" -- \
+    python3 -m pytest -p no:cacheprovider -q -rs --color=no --junitxml="$(results_inside "$name.xml")" "$@"
+}
+
+test_crd() {
+  [[ -e $HERE/tests/crd/test ]] || { skip crd "there is no tests/crd yet"; return 0; }
+  command -v go >/dev/null || { skip crd "no go on this machine, which the CEL rules are tested with"; return 0; }
+  part crd "The CEL rules, by a new API server's own code" run_crd
+}
+run_crd() {
+  local rc=0 out=$RESULTS/crd.out
+  "$HERE/tests/crd/test" -v >"$out" 2>&1 || rc=$?
+  grep -vE '^ *(=== |--- PASS)' "$out" || true
+  printf '%s %s %s\n' "$(grep -cE '^ *--- PASS' "$out")" "$(grep -cE '^ *--- FAIL' "$out")" "$(grep -cE '^ *--- SKIP' "$out")" >"$RESULTS/crd.count"
+  return "$rc"
+}
+
+test_integration() {
+  [[ -d $HERE/tests/integration ]] || { skip integration "there is no tests/integration yet"; return 0; }
+  first integration build release || return 0
+  [[ ${KUBEBUILDER_ASSETS:-} ]] || first integration ensure_kubernetes || return 0
+  part integration "Integration tests, with a real kube-apiserver" run_integration
+}
+run_integration() { unset KUBECONFIG; in_root_pytest integration tests/integration; }
+
+test_e2e() {
+  [[ -d $HERE/e2e ]] || { skip e2e "there is no e2e/ yet"; return 0; }
+  first e2e ensure_installed || return 0
+  part e2e "End-to-end tests, on a real cluster" run_e2e
+}
+run_e2e() {
+  enter_root --bind "$(dirname "$(our_kubeconfig)")" KUBECONFIG="$(our_kubeconfig)" PILOTLIGHT_HOST_ADDRESS="$HOST_ADDRESS" PILOTLIGHT_BIN="$BIN" -- \
+    python3 -m pytest -p no:cacheprovider -q -rs --color=no --junitxml="$(results_inside e2e.xml)" e2e
+}
+
+test_chart() {
+  [[ -e $HERE/charts/test ]] || { skip chart "there is no charts/test yet"; return 0; }
+  ensure_helm
+  part chart "The chart's tests" run_chart
+}
+run_chart() {
+  local config=
+  if [[ $CLUSTER_OF == current ]] || cluster_alive; then config=$(our_kubeconfig); fi
+  enter_root --bind "${config%/*}" KUBECONFIG="$config" HELM="$(find_helm || true)" PILOTLIGHT_BIN="$BIN" -- \
+    charts/test -q --color=no --junitxml="$(results_inside chart.xml)"
+}
