@@ -1,8 +1,8 @@
 """The TorchScript archive, made canonical: the same module gives the same bytes.
 
 torch.jit.save writes the paths of the user's source files (for its own tracebacks), the example inputs' shapes,
-and class names numbered by how much was scripted or traced in this process before. None of that belongs to the
-model. What is left is loaded again before anything is checked, so that the bytes checked are the bytes shipped.
+class names numbered by how much was scripted or traced in this process before, and constants in the order of
+Python's randomised hashes. None of that belongs to the model. What is left is loaded again before anything is checked, so that the bytes checked are the bytes shipped.
 """
 
 from __future__ import annotations
@@ -16,6 +16,7 @@ import torch
 from .eager import quiet
 
 _MANGLED = re.compile(r"\.___torch_mangle_(\d+)(?=[./]|$|\b)")
+_CONSTANTS = re.compile(r"(?:^  \w+ : Final\[.*\] = .*\n)+", re.MULTILINE)
 _DROPPED = re.compile(r"(\.debug_pkl|^traced_inputs(\.pkl|/.*)|^version|^byteorder|^\.data/.*)$")
 
 
@@ -44,12 +45,11 @@ def _write(records: dict[str, bytes]) -> bytes:
 
 def _renamed(records: dict[str, bytes]) -> dict[str, bytes]:
     """Numbers the copies of a class by their content instead of by the process's history."""
+    code = {n: _sorted_constants(d.decode()) for n, d in records.items() if n.startswith("code/") and n.endswith(".py")}
+    records = {**records, **{name: text.encode() for name, text in code.items()}}
     if any(not _only_in_names(data) for name, data in records.items() if name.endswith(".pkl")):
-        return records  # a user's own text looks like a class name: leave everything as it is
-    code = {n: d.decode() for n, d in records.items() if n.startswith("code/") and n.endswith(".py")}
+        return records  # a user's own text looks like a class name: leave the names as they are
     new = _numbering(code)
-    if not new:
-        return records
 
     def rename(text: str) -> str:
         return _MANGLED.sub(lambda m: new.get(int(m[1]), m[0]), text)
@@ -64,6 +64,10 @@ def _renamed(records: dict[str, bytes]) -> dict[str, bytes]:
         if name.endswith(".pkl"):
             result[name] = rename(data.decode("latin-1")).encode("latin-1")
     return result
+
+
+def _sorted_constants(code: str) -> str:
+    return _CONSTANTS.sub(lambda m: "".join(sorted(m[0].splitlines(keepends=True))), code)
 
 
 def _numbering(code: dict[str, str]) -> dict[int, str]:
