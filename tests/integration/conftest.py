@@ -1,1 +1,96 @@
 """Fixtures of the integration tests. README.md in this folder says what they are and what they need."""
+
+import os
+import shutil
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+import yaml
+
+from harness.background import Background
+from harness.cluster import Cluster
+from harness.controlplane import OPERATOR_NAMESPACE, ControlPlane, find_program
+from harness.kube import ApiError
+from harness.operator import find_operator
+from harness.processes import eventually
+from harness.scene import Scene, Stage
+
+ROOT = Path(__file__).resolve().parents[2]
+FAILED = pytest.StashKey[bool]()
+
+
+@pytest.fixture(scope="session")
+def stage() -> Iterator[Stage]:
+    """A control plane with the resource and the operator's rights, and the stand-ins for the rest of a cluster."""
+    for program in ("kube-apiserver", "etcd"):
+        if not find_program(program):
+            pytest.skip(f"no {program}: set KUBEBUILDER_ASSETS to a folder with kube-apiserver and etcd")
+    folder = Path(tempfile.mkdtemp(prefix="pilotlight-integration-"))
+    background = Background()
+    plane = ControlPlane(folder, background)
+    cluster = Cluster(background, plane.kube)
+    try:
+        plane.start()
+        install(plane)
+        cluster.start()
+        yield Stage(folder, background, plane, cluster)
+    finally:
+        cluster.stop()
+        plane.stop()
+        background.stop()
+        if not os.environ.get("PILOTLIGHT_KEEP"):
+            keep_logs_only(folder)
+
+
+def install(plane: ControlPlane) -> None:
+    """The resource, and the rights that the chart gives the operator, with a token in place of a service account."""
+    old = plane.version() < (1, 25)
+    crd = yaml.safe_load((ROOT / "crds" / ("modeldeployments-no-cel.yaml" if old else "modeldeployments.yaml")).read_text())
+    plane.kube.apply("customresourcedefinitions", crd)
+    plane.kube.create("namespaces", {"metadata": {"name": OPERATOR_NAMESPACE}})
+    manifest = ROOT / "charts" / ("pilotlight-1.20.yaml" if old else "pilotlight.yaml")
+    for item in yaml.safe_load_all(manifest.read_text()):
+        if item and item["apiVersion"].startswith("rbac.authorization.k8s.io/"):
+            plane.kube.apply(item["kind"].lower() + "s", item, item["metadata"].get("namespace", ""))
+
+    def served() -> bool:
+        try:
+            return plane.kube.list("modeldeployments") == []
+        except (LookupError, ApiError):
+            return False
+
+    eventually("the API server serves modeldeployments", served)
+
+
+def keep_logs_only(folder: Path) -> None:
+    """What failed is worth reading; the data base is not."""
+    for part in ("etcd", "certificates"):
+        shutil.rmtree(folder / part, ignore_errors=True)
+    if not any(folder.glob("scene-*/state.json")):
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+@pytest.fixture
+def operator_program() -> Path:
+    found = find_operator()
+    if not found:
+        pytest.skip("no pilotlight-operator: build it, or set PILOTLIGHT_BIN to the folder that it is in")
+    return found
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(item, call):
+    report = yield
+    item.stash[FAILED] = item.stash.get(FAILED, False) or report.failed
+    return report
+
+
+@pytest.fixture
+def scene(stage: Stage, operator_program: Path, request: pytest.FixtureRequest) -> Iterator[Scene]:
+    """An operator that watches one namespace through a proxy."""
+    with stage.scene() as each:
+        yield each
+        if request.node.stash.get(FAILED, False):
+            each.note_failure()

@@ -16,7 +16,8 @@ class Authority:
         folder.mkdir(parents=True, exist_ok=True)
         self.ca = folder / "ca.crt"
         _openssl("req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes", "-days", 2,
-                 "-subj", "/CN=integration-tests", "-keyout", folder / "ca.key", "-out", self.ca)
+                 "-subj", "/CN=integration-tests", "-addext", "keyUsage=critical,keyCertSign,cRLSign",
+                 "-keyout", folder / "ca.key", "-out", self.ca)
         _openssl("genrsa", "-out", folder / "service-account.key", 2048)
 
     def issue(self, name: str, subject: str, addresses: str = "") -> tuple[Path, Path]:
@@ -25,7 +26,8 @@ class Authority:
         _openssl("req", "-new", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes",
                  "-subj", subject, "-keyout", key, "-out", request)
         extensions = self.folder / f"{name}.ext"
-        extensions.write_text("extendedKeyUsage=serverAuth,clientAuth\n"
+        extensions.write_text("keyUsage=digitalSignature\nextendedKeyUsage=serverAuth,clientAuth\n"
+                              "authorityKeyIdentifier=keyid\n"
                               + (f"subjectAltName={addresses}\n" if addresses else ""))
         _openssl("x509", "-req", "-in", request, "-CA", self.ca, "-CAkey", self.folder / "ca.key",
                  "-CAcreateserial", "-days", 2, "-extfile", extensions, "-out", certificate)

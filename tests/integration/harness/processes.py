@@ -72,7 +72,7 @@ class Program:
         return "\n".join(self.log.read_text(errors="replace").splitlines()[-lines:])
 
 
-def eventually(what: str, check: Callable[[], object], timeout: float = 30, every: float = 0.05):
+def eventually(what: str | Callable[[], str], check: Callable[[], object], timeout: float = 30, every: float = 0.05):
     """Waits until `check` gives something true, and gives it back. `what` is the sentence of the failure."""
     end = time.monotonic() + timeout
     while True:
@@ -80,5 +80,5 @@ def eventually(what: str, check: Callable[[], object], timeout: float = 30, ever
         if seen:
             return seen
         if time.monotonic() > end:
-            raise AssertionError(f"not within {timeout} s: {what}")
+            raise AssertionError(f"not within {timeout} s: {what() if callable(what) else what}")
         time.sleep(every)

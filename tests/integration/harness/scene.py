@@ -1,0 +1,226 @@
+"""One test's stage: a namespace, a proxy, an operator behind it, and what is looked at in the end."""
+
+import contextlib
+import itertools
+import json
+import os
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from harness.background import Background
+from harness.cluster import Cluster, History
+from harness.controlplane import OPERATOR_TOKEN, ControlPlane
+from harness.operator import Operator, write_kubeconfig
+from harness.processes import eventually
+from harness.proxy import Proxy
+
+INSTANCE = "app.kubernetes.io/instance"
+REVISION = "pilotlight.dev/revision"
+TRAFFIC = "pilotlight.dev/traffic"
+PIN = "pilotlight.dev/digest"
+CHILDREN = ["configmaps", "replicasets", "services", "poddisruptionbudgets"]
+
+_numbers = itertools.count(1)
+# What differs from run to run and means nothing.
+_VOLATILE = {"lastTransitionTime", "since", "deadline", "progressed", "lastReplaced", "podUID", "timings", "at"}
+
+
+def quiet_seconds() -> float:
+    """How long nothing may be written after each scenario. One test always waits for 60 s; see README.md."""
+    return float(os.environ.get("PILOTLIGHT_QUIET_SECONDS", "2"))
+
+
+@dataclass
+class Stage:
+    """What all tests of a run share."""
+
+    folder: Path
+    background: Background
+    control_plane: ControlPlane
+    cluster: Cluster
+
+    @contextlib.contextmanager
+    def scene(self, **options: object) -> Iterator["Scene"]:
+        scene = Scene(self, f"scene-{next(_numbers)}", **options)
+        try:
+            yield scene
+        except BaseException:
+            scene.note_failure()
+            raise
+        finally:
+            scene.close()
+
+
+class Scene:
+    """Not thread-safe; several may play at once, each in a thread and a namespace of its own."""
+
+    def __init__(self, stage: Stage, namespace: str, alone: bool = False, leader_election: bool = False,
+                 start: bool = True) -> None:
+        """alone: the operator watches all namespaces, so no other scene may be there."""
+        self.stage = stage
+        self.kube = stage.control_plane.kube
+        self.cluster = stage.cluster
+        self.namespace = namespace
+        self.folder = stage.folder / namespace
+        self.folder.mkdir()
+        self.kube.create("namespaces", {"metadata": {"name": namespace}})
+        self._alone = alone
+        self._leader_election = leader_election
+        self._proxies: list[Proxy] = []
+        self._operators: list[Operator] = []
+        self.proxy = self.add_proxy()
+        self.operator = self.add_operator(self.proxy)
+        if start:
+            self.operator.start()
+
+    def add_proxy(self) -> Proxy:
+        plane = self.stage.control_plane
+        files = plane.authority.folder / "kube-apiserver.crt", plane.authority.folder / "kube-apiserver.key"
+        proxy = Proxy(self.stage.background, plane.url, plane.ssl_context(), files, OPERATOR_TOKEN)
+        proxy.start()
+        self._proxies.append(proxy)
+        return proxy
+
+    def add_operator(self, proxy: Proxy, name: str = "operator", user: dict | None = None) -> Operator:
+        kubeconfig = write_kubeconfig(self.folder / f"{name}.kubeconfig", proxy.url,
+                                      self.stage.control_plane.authority.ca, user or {"token": OPERATOR_TOKEN})
+        flags = () if self._alone else (f"--watch-namespaces={self.namespace}",)
+        operator = Operator(self.folder, kubeconfig, self.cluster.admin_port, name, self._leader_election, flags)
+        self._operators.append(operator)
+        return operator
+
+    def close(self) -> None:
+        for operator in self._operators:
+            if operator.program:
+                operator.program.kill()
+        for proxy in self._proxies:
+            proxy.stop()
+        self.cluster.freeze(self.namespace, False)
+        self.cluster.empty(self.namespace)
+
+    def note_failure(self) -> None:
+        """All that one needs to understand a failure, into the scene's folder and the test's output."""
+        for number, proxy in enumerate(self._proxies):
+            (self.folder / f"requests-{number}.log").write_text(proxy.log() + "\n")
+        state = {kind: self.kube.list(kind, self.namespace) for kind in ["modeldeployments", *CHILDREN, "pods", "events"]}
+        (self.folder / "state.json").write_text(json.dumps(state, indent=1))
+        print(f"\n{self.namespace}: requests, objects and the operator's log are in {self.folder}")
+        print("\n".join(self.proxy.log().splitlines()[-40:]))
+        if self.operator.program:
+            print(self.operator.program.tail(15))
+
+    # What users do.
+
+    def apply(self, name: str = "digits", uri: str = "https://models.invalid/digits/v1.tar", replicas: int = 2,
+              **spec: object) -> dict:
+        return self.kube.apply("modeldeployments", {
+            "apiVersion": "pilotlight.dev/v1alpha1", "kind": "ModelDeployment", "metadata": {"name": name},
+            "spec": {"model": {"uri": uri}, "replicas": replicas, **spec}}, self.namespace)
+
+    def model(self, name: str = "digits") -> dict | None:
+        return self.kube.get("modeldeployments", self.namespace, name)
+
+    # What is looked at.
+
+    def condition(self, kind: str, name: str = "digits") -> dict:
+        """Empty if there is none, or if it speaks of another generation."""
+        model = self.model(name)
+        for each in (model or {}).get("status", {}).get("conditions", []):
+            if each["type"] == kind and each.get("observedGeneration") == model["metadata"]["generation"]:
+                return each
+        return {}
+
+    def holds(self, kind: str, name: str = "digits") -> bool:
+        return self.condition(kind, name).get("status") == "True"
+
+    def pods(self, traffic: str | None = None) -> list[dict]:
+        return [pod for pod in self.kube.list("pods", self.namespace) if "deletionTimestamp" not in pod["metadata"]
+                and (traffic is None or pod["metadata"]["labels"].get(TRAFFIC) == traffic)]
+
+    def children(self) -> dict[str, list[dict]]:
+        return {kind: self.kube.list(kind, self.namespace, "app.kubernetes.io/managed-by=pilotlight")
+                for kind in CHILDREN}
+
+    def history(self) -> History:
+        return self.cluster.history(self.namespace)
+
+    def at_goal(self, name: str = "digits") -> bool:
+        """The model is up to date, has its replicas in the Service, and nothing is under way."""
+        model = self.model(name)
+        if not model or not self.holds("UpToDate", name) or not self.holds("Ready", name):
+            return False
+        wanted = model["spec"]["replicas"]
+        pods = [pod for pod in self.pods() if pod["metadata"]["labels"].get(INSTANCE) == name]
+        serving = [pod for pod in pods if pod["metadata"]["labels"].get(TRAFFIC) == "service"]
+        status = model["status"]
+        return (self.condition("Reconciling", name).get("status") != "True" and len(serving) == len(pods) == wanted
+                and status.get("replicas", 0) == status.get("readyReplicas", 0) == wanted)
+
+    def await_goal(self, timeout: float = 30, name: str = "digits") -> None:
+        eventually(lambda: f"{name} is up to date and at rest; it is {json.dumps(self._brief(name))}",
+                   lambda: self.at_goal(name), timeout, every=0.1)
+
+    def await_quiet(self, seconds: float | None = None, allow: float = 3) -> None:
+        """Nothing but the Lease is written for `seconds`, once the last writes, such as events, are out: these have
+        `allow` seconds from now."""
+        seconds = quiet_seconds() if seconds is None else seconds
+        begin = time.monotonic()
+        while True:
+            writes = [call.at for proxy in self._proxies for call in proxy.writes(begin)]
+            last = max(writes, default=begin)
+            if last - begin > allow:
+                log = "\n".join(map(str, (call for proxy in self._proxies for call in proxy.writes(begin))))
+                raise AssertionError(f"the operator goes on writing at rest:\n{log}")
+            if time.monotonic() - last >= seconds:
+                return
+            time.sleep(0.1)
+
+    def snapshot(self) -> dict:
+        """The whole outcome, without what differs by chance: two runs that end alike give equal snapshots."""
+        pods = sorted(([pod["metadata"]["labels"], pod["metadata"].get("annotations", {}).get(PIN)]
+                       for pod in self.pods()), key=json.dumps)
+        result = {"pods": pods, "models": [
+            {"name": model["metadata"]["name"], "spec": model["spec"], "status": _stable(model.get("status", {}))}
+            for model in self.kube.list("modeldeployments", self.namespace)]}
+        for kind, items in self.children().items():
+            result[kind] = [_child(item) for item in sorted(items, key=lambda item: item["metadata"]["name"])]
+        return json.loads(json.dumps(result).replace(self.namespace, "NAMESPACE"))
+
+    def assert_sound(self, remade: bool = False) -> None:
+        """No state was ever there that must not be, each child was made once, and each belongs to its model."""
+        history = self.history()
+        assert not history.broken, history.broken
+        for (kind, name), uids in history.uids.items():
+            if kind not in ("pods", "modeldeployments") and not remade:
+                assert len(uids) == 1, f"{kind} {name} was made {len(uids)} times"
+        models = {model["metadata"]["uid"] for model in self.kube.list("modeldeployments", self.namespace)}
+        for kind, items in self.children().items():
+            for item in items:
+                owners = item["metadata"].get("ownerReferences", [])
+                assert len(owners) == 1 and owners[0]["uid"] in models, f"{kind} {item['metadata']['name']}: {owners}"
+                assert owners[0]["controller"] and owners[0]["blockOwnerDeletion"], owners
+
+    def _brief(self, name: str) -> object:
+        model = self.model(name) or {}
+        return {kind["type"]: f"{kind['status']} {kind['reason']}: {kind['message']}"
+                for kind in model.get("status", {}).get("conditions", [])}
+
+
+def _stable(value: object) -> object:
+    if isinstance(value, dict):
+        return {key: _stable(each) for key, each in value.items() if key not in _VOLATILE}
+    if isinstance(value, list):
+        return [_stable(each) for each in value]
+    return value
+
+
+def _child(item: dict) -> dict:
+    meta, spec = item["metadata"], dict(item.get("spec", {}))
+    for chance in ("clusterIP", "clusterIPs"):
+        spec.pop(chance, None)
+    return {"name": meta["name"], "labels": meta.get("labels", {}), "annotations": meta.get("annotations", {}),
+            "spec": spec, "data": item.get("data"), "immutable": item.get("immutable"),
+            "owners": [{key: owner.get(key) for key in ("kind", "name", "controller", "blockOwnerDeletion")}
+                       for owner in meta.get("ownerReferences", [])]}
