@@ -55,12 +55,11 @@ Fault threw(const RunError& error, const std::string& where) {
 // Checks one case; keeps what is the same for all of its runs.
 class Case {
  public:
-  Case(Model& model, const wire::Contract& contract, const GoldenCase& golden, const wire::LoadRequest& request,
-       const Manifest& manifest)
+  Case(Model& model, const wire::Contract& contract, const GoldenCase& golden,
+       const wire::LoadRequest& request, const Manifest& manifest)
       : model_(model), contract_(contract), name_("case " + golden.name), case_(golden.name) {
     for (const wire::TensorSpec& spec : contract.outputs) {
-      tolerances_.push_back(
-          tolerance_for(spec.datatype.value_or(wire::Datatype::kFp32), request, manifest));
+      tolerances_.push_back(tolerance_for(spec.datatype.value_or(wire::Datatype::kFp32), request, manifest));
     }
   }
 
@@ -86,10 +85,12 @@ class Case {
         for (const at::Tensor& each : from) rows.push_back(each.narrow(0, row, 1).clone());
         return rows;
       };
-      auto result = once(take(inputs), take(expected), std::format("{}, row {} run alone", name_, row), report);
+      auto result =
+          once(take(inputs), take(expected), std::format("{}, row {} run alone", name_, row), report);
       if (!result) {
         result.error().remedy =
-            "The contract says that the first dimension is a batch, but an answer depends on its neighbours or "
+            "The contract says that the first dimension is a batch, but an answer depends on its neighbours "
+            "or "
             "on the batch's size. Export the model in evaluation mode, or give the contract a fixed shape.";
         return result;
       }
@@ -139,14 +140,16 @@ class Case {
     std::string message = std::format("{}, output {}{}: expected {:.7g}, got {:.7g}", where, tensor,
                                       wire::shape_text(worst.index), worst.expected, worst.actual);
     if (!std::isfinite(worst.actual) && std::isfinite(worst.expected)) {
-      return refuse("NonFiniteOutput", std::move(message),
-                    "Find out in Python why the model gives NaN or infinity here; half precision overflows above "
-                    "65504.");
+      return refuse(
+          "NonFiniteOutput", std::move(message),
+          "Find out in Python why the model gives NaN or infinity here; half precision overflows above "
+          "65504.");
     }
     message += std::format(", error {:.1e} > {:.1e}", worst.error, worst.allowed);
-    return refuse("GoldenMismatch", std::move(message),
-                  "Export the bundle again from the model that made the golden cases, or, if the difference is "
-                  "meant, raise validation.absoluteTolerance and validation.relativeTolerance.");
+    return refuse(
+        "GoldenMismatch", std::move(message),
+        "Export the bundle again from the model that made the golden cases, or, if the difference is "
+        "meant, raise validation.absoluteTolerance and validation.relativeTolerance.");
   }
 
   Model& model_;
@@ -173,7 +176,8 @@ Outcome<Tensors> inputs_of(const GoldenCase& golden, const wire::Contract& contr
 Outcome<GoldenReport> run_golden(Model& model, const wire::Contract& contract, const Bundle& bundle,
                                  const wire::LoadRequest& request) {
   const Manifest manifest = bundle.manifest.value_or(Manifest{});
-  GoldenReport report{.cases = bundle.cases.size(), .tolerance = {}, .worst_case = {}, .worst_tensor = {}, .worst = {}};
+  GoldenReport report{
+      .cases = bundle.cases.size(), .tolerance = {}, .worst_case = {}, .worst_tensor = {}, .worst = {}};
   for (const GoldenCase& golden : bundle.cases) {
     Case one(model, contract, golden, request, manifest);
     if (auto result = one.check(golden, report); !result) return std::unexpected(std::move(result).error());

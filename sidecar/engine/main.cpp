@@ -97,34 +97,39 @@ std::expected<Proven, int> prove_and_report(const Order& order, bool for_traffic
                   .request = order.request,
                   .for_traffic = for_traffic,
                   .clock = [] { return std::chrono::steady_clock::now(); },
-                  .enter_phase = [&phase](std::string_view next) {
-                    phase = next;
-                    std::ignore = wire::send_json(wire::kEngineSocket, wire::Kind::kProgress, {{"phase", phase}});
-                  }});
+                  .enter_phase =
+                      [&phase](std::string_view next) {
+                        phase = next;
+                        std::ignore =
+                            wire::send_json(wire::kEngineSocket, wire::Kind::kProgress, {{"phase", phase}});
+                      }});
   });
   if (!proven) {
     const bool memory = proven.error().kind == RunError::Kind::kOutOfMemory;
-    return std::unexpected(report_failure(
-        {.reason = memory ? "OutOfMemory" : "LoadFailed",
-         .message = proven.error().reason,
-         .remedy = memory ? "Give the pod more memory (template: resources.limits.memory)." : "See the pod's log."},
-        order.request.pinned, phase));
+    return std::unexpected(
+        report_failure({.reason = memory ? "OutOfMemory" : "LoadFailed",
+                        .message = proven.error().reason,
+                        .remedy = memory ? "Give the pod more memory (template: resources.limits.memory)."
+                                         : "See the pod's log."},
+                       order.request.pinned, phase));
   }
-  if (!*proven) return std::unexpected(report_failure(std::move(*proven).error(), order.request.pinned, phase));
-  const auto sent =
-      wire::send_json(wire::kEngineSocket, wire::Kind::kLoaded, loaded_document(**proven));
+  if (!*proven)
+    return std::unexpected(report_failure(std::move(*proven).error(), order.request.pinned, phase));
+  const auto sent = wire::send_json(wire::kEngineSocket, wire::Kind::kLoaded, loaded_document(**proven));
   if (sent) return std::move(**proven);
   if (sent.error() != std::errc::message_size) return std::unexpected(kProtocol);
-  return std::unexpected(report_failure({.reason = "InvalidContract",
-                                         .message = "the contract, with its labels, is too large to be reported",
-                                         .remedy = "Shorten the labels, or leave them out."},
-                                        order.request.pinned, phase));
+  return std::unexpected(
+      report_failure({.reason = "InvalidContract",
+                      .message = "the contract, with its labels, is too large to be reported",
+                      .remedy = "Shorten the labels, or leave them out."},
+                     order.request.pinned, phase));
 }
 
 int work(bool for_traffic) {
   const int threads = default_threads();
   prime(threads);
-  // The sandbox belongs here: after everything that LibTorch reads for itself, before the first untrusted byte.
+  // The sandbox belongs here: after everything that LibTorch reads for itself, before the first untrusted
+  // byte.
   auto order = receive_order(for_traffic);
   if (!order) {
     spdlog::error("cannot use what the front sent: {}", order.error());

@@ -42,7 +42,9 @@ std::unexpected<Fault> load_failed(const RunError& error) {
                 std::move(remedy));
 }
 
-std::string kind_of(const c10::IValue& value) { return value.type()->repr_str(); }
+std::string kind_of(const c10::IValue& value) {
+  return value.type()->repr_str();
+}
 
 // The tensors of what forward returned; an error names what is none.
 std::expected<Outputs, std::string> flatten(const c10::IValue& value) {
@@ -120,9 +122,9 @@ std::expected<Outputs, RunError> Model::run(const std::vector<at::Tensor>& input
   if (!answer) return std::unexpected(std::move(answer).error());
   auto outputs = flatten(*answer);
   if (!outputs) {
-    return std::unexpected(RunError{.kind = RunError::Kind::kNoTensors,
-                                    .reason = "forward returned " + one_line(outputs.error()) +
-                                              ", which is not made of tensors"});
+    return std::unexpected(RunError{
+        .kind = RunError::Kind::kNoTensors,
+        .reason = "forward returned " + one_line(outputs.error()) + ", which is not made of tensors"});
   }
   return *std::move(outputs);
 }

@@ -35,8 +35,8 @@ class Model {
 
   [[nodiscard]] const Signature& signature() const { return signature_; }
 
-  // The same module with its parameters folded into its graph; nullopt if it cannot be. It shares weights with
-  // this one, and may answer differently only by a fault of LibTorch's: so it must pass the same proof.
+  // The same module with its parameters folded into its graph; nullopt if it cannot be. It shares weights
+  // with this one, and may answer differently only by a fault of LibTorch's: so it must pass the same proof.
   [[nodiscard]] std::optional<Model> frozen() const;
 
   // Runs forward with inputs by position. The model may keep what it was given.

@@ -20,7 +20,8 @@ Arranged by_name(Outputs outputs, const wire::Contract& contract) {
     if (found == outputs.names.end()) {
       std::string names;
       for (const std::string& name : outputs.names) names += (names.empty() ? "" : ", ") + name;
-      return std::unexpected("output \"" + spec.name + "\" is missing; the model returned: " + one_line(names));
+      return std::unexpected("output \"" + spec.name +
+                             "\" is missing; the model returned: " + one_line(names));
     }
     arranged.push_back(outputs.tensors[static_cast<std::size_t>(found - outputs.names.begin())]);
   }
@@ -54,8 +55,8 @@ std::expected<void, std::string> check(const at::Tensor& tensor, const wire::Ten
 
 Arranged arrange_outputs(Outputs outputs, const wire::Contract& contract, std::optional<std::int64_t> batch) {
   if (outputs.tensors.size() > wire::kMaxTensors) {
-    return std::unexpected("the model returned " + std::to_string(outputs.tensors.size()) + " tensors; at most " +
-                           std::to_string(wire::kMaxTensors));
+    return std::unexpected("the model returned " + std::to_string(outputs.tensors.size()) +
+                           " tensors; at most " + std::to_string(wire::kMaxTensors));
   }
   const bool open = contract.outputs.empty();
   if (!open && outputs.tensors.size() != contract.outputs.size()) {
@@ -74,11 +75,13 @@ Arranged arrange_outputs(Outputs outputs, const wire::Contract& contract, std::o
 }
 
 std::optional<std::int64_t> batch_of(const wire::Contract& contract, const std::vector<at::Tensor>& inputs) {
-  if (!wire::has_batch_dimension(contract) || inputs.empty() || inputs.front().dim() == 0) return std::nullopt;
+  if (!wire::has_batch_dimension(contract) || inputs.empty() || inputs.front().dim() == 0)
+    return std::nullopt;
   return inputs.front().size(0);
 }
 
-std::optional<std::string> non_finite(const std::vector<at::Tensor>& outputs, const wire::Contract& contract) {
+std::optional<std::string> non_finite(const std::vector<at::Tensor>& outputs,
+                                      const wire::Contract& contract) {
   const c10::InferenceMode no_gradients;
   for (std::size_t i = 0; i < outputs.size(); ++i) {
     if (!outputs[i].is_floating_point() || outputs[i].isfinite().all().item<bool>()) continue;

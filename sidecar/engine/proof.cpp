@@ -21,9 +21,9 @@ json to_json(const Proof& proof) {
     document["tolerance"] = {{"absolute", golden.tolerance.absolute},
                              {"relative", golden.tolerance.relative},
                              {"source", golden.tolerance.source}};
-    document["worstError"] = {{"case", golden.worst_case},           {"tensor", golden.worst_tensor},
-                              {"index", golden.worst.index},         {"expected", golden.worst.expected},
-                              {"actual", golden.worst.actual},       {"error", golden.worst.error},
+    document["worstError"] = {{"case", golden.worst_case},      {"tensor", golden.worst_tensor},
+                              {"index", golden.worst.index},    {"expected", golden.worst.expected},
+                              {"actual", golden.worst.actual},  {"error", golden.worst.error},
                               {"allowed", golden.worst.allowed}};
   }
   for (const Warmth& warmth : proof.warmup) {

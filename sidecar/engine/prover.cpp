@@ -24,14 +24,16 @@ Fault out_of_memory(const std::string& where) {
           .remedy = "Give the pod more memory (template: resources.limits.memory)."};
 }
 
-wire::Contract contract_of(const Bundle& bundle, const wire::LoadRequest& request, const Signature& signature) {
+wire::Contract contract_of(const Bundle& bundle, const wire::LoadRequest& request,
+                           const Signature& signature) {
   if (request.contract) return *request.contract;
   if (bundle.manifest) return bundle.manifest->contract;
   return open_contract(signature);
 }
 
 // Tries inputs made from the contract. Inconclusive is a warning: only real inputs could tell.
-Outcome<bool> contract_holds(Model& model, const wire::Contract& contract, std::vector<std::string>& warnings) {
+Outcome<bool> contract_holds(Model& model, const wire::Contract& contract,
+                             std::vector<std::string>& warnings) {
   const std::vector<std::int64_t> batches =
       wire::has_batch_dimension(contract) ? std::vector<std::int64_t>{1, 3} : std::vector<std::int64_t>{1};
   for (const std::int64_t batch : batches) {
@@ -45,8 +47,9 @@ Outcome<bool> contract_holds(Model& model, const wire::Contract& contract, std::
         return std::unexpected(out_of_memory("while trying " + where));
       }
       if (only_batch_varies(contract)) {
-        return refuse("InvalidContract", "the model fails on " + where + ": " + answer.error().reason,
-                      "Correct the contract's inputs, or add golden cases: then the model is tried on those.");
+        return refuse(
+            "InvalidContract", "the model fails on " + where + ": " + answer.error().reason,
+            "Correct the contract's inputs, or add golden cases: then the model is tried on those.");
       }
       warnings.push_back("the contract could not be checked, because the model fails on " + where + ": " +
                          answer.error().reason);
@@ -54,7 +57,8 @@ Outcome<bool> contract_holds(Model& model, const wire::Contract& contract, std::
     }
     const auto outputs = arrange_outputs(*std::move(answer), contract, batch_of(contract, *inputs));
     if (!outputs) {
-      return refuse("InvalidContract", "on " + where + ", " + outputs.error(), "Correct the contract's outputs.");
+      return refuse("InvalidContract", "on " + where + ", " + outputs.error(),
+                    "Correct the contract's outputs.");
     }
     if (const auto name = non_finite(*outputs, contract)) {
       warnings.push_back("output " + *name + " holds NaN or infinity on " + where);
@@ -99,7 +103,8 @@ class Attempt {
         Seconds(std::min(proving_.request.warmup_timeout_seconds, 86'400.0)));
     const auto now = proving_.clock();
     for (const std::int64_t size : sizes) {
-      if (auto result = warm_one(size, batched, proving_.for_traffic ? now + allowance : now, proof); !result) {
+      if (auto result = warm_one(size, batched, proving_.for_traffic ? now + allowance : now, proof);
+          !result) {
         return result;
       }
     }
@@ -133,9 +138,10 @@ class Attempt {
       fault.remedy += " Or lower warmup.batchSizes.";
       return std::unexpected(std::move(fault));
     }
-    return refuse("InvalidContract", "the model fails " + where + ": " + error.reason,
-                  "The contract says that the first dimension may vary: export the model with a dynamic batch, or "
-                  "give the contract the one size it can take.");
+    return refuse(
+        "InvalidContract", "the model fails " + where + ": " + error.reason,
+        "The contract says that the first dimension may vary: export the model with a dynamic batch, or "
+        "give the contract the one size it can take.");
   }
 
   const Proving& proving_;
@@ -149,7 +155,8 @@ Outcome<void> check_exporter(const Bundle& bundle, std::vector<std::string>& war
   const std::string what = "exported with torch " + one_line(bundle.manifest->exporter_torch) +
                            ", newer than this runtime's " TORCH_VERSION;
   if (bundle.cases.empty()) {
-    return refuse("UnsupportedFormat", "the model was " + what + ", and no golden cases show that it works here",
+    return refuse("UnsupportedFormat",
+                  "the model was " + what + ", and no golden cases show that it works here",
                   "Export the bundle with golden cases, or with torch " TORCH_VERSION ".");
   }
   warnings.push_back(what);
@@ -165,15 +172,16 @@ Outcome<void> check_level(const Proof& proof, const wire::LoadRequest& request) 
                 std::string(kAddCases));
 }
 
-void check_names(const Signature& signature, const wire::Contract& contract, std::vector<std::string>& warnings) {
+void check_names(const Signature& signature, const wire::Contract& contract,
+                 std::vector<std::string>& warnings) {
   // The same names in another order are most likely a mistake, and one that no shape would show.
   if (signature.required.size() != contract.inputs.size()) return;
   bool same_order = true;
   bool same_names = true;
   for (std::size_t i = 0; i < contract.inputs.size(); ++i) {
     same_order = same_order && signature.required[i] == contract.inputs[i].name;
-    same_names = same_names && std::ranges::find(signature.required, contract.inputs[i].name) !=
-                                   signature.required.end();
+    same_names = same_names &&
+                 std::ranges::find(signature.required, contract.inputs[i].name) != signature.required.end();
   }
   if (same_names && !same_order) {
     warnings.emplace_back(
@@ -219,8 +227,8 @@ Outcome<Proven> prove(const Proving& proving) {
   check_names(plain->signature(), contract, proof.warnings);
   const auto loaded = proving.clock();
 
-  // The frozen graph is faster, and serves if it passes; the plain one is the model as it was written, and says
-  // what is wrong with it.
+  // The frozen graph is faster, and serves if it passes; the plain one is the model as it was written, and
+  // says what is wrong with it.
   const auto try_graph = [&](Model& model, Proof& into) {
     return Attempt(proving, *bundle, model, contract).check(into);
   };
@@ -232,7 +240,8 @@ Outcome<Proven> prove(const Proving& proving) {
     chosen = *std::move(plain);
     if (auto result = try_graph(*chosen, proof); !result) return std::unexpected(std::move(result).error());
   }
-  if (auto result = check_level(proof, proving.request); !result) return std::unexpected(std::move(result).error());
+  if (auto result = check_level(proof, proving.request); !result)
+    return std::unexpected(std::move(result).error());
   const auto checked = proving.clock();
 
   if (proving.for_traffic) proving.enter_phase("Warming");

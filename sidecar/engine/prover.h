@@ -47,10 +47,12 @@ struct Proving {
   std::function<void(std::string_view)> enter_phase;  // Loading, Checking or Warming, before it starts
 };
 
-// Opens, loads, checks and warms. Everything a bad model can do to us, short of crashing, comes back as a Fault.
+// Opens, loads, checks and warms. Everything a bad model can do to us, short of crashing, comes back as a
+// Fault.
 Outcome<Proven> prove(const Proving& proving);
 
-// Whether `exporter` ("2.7.1+cu126") is of a newer minor release than `runtime`. What cannot be read is not newer.
+// Whether `exporter` ("2.7.1+cu126") is of a newer minor release than `runtime`. What cannot be read is not
+// newer.
 bool is_newer(std::string_view exporter, std::string_view runtime);
 
 }  // namespace pilotlight::engine

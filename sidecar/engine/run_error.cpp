@@ -50,7 +50,8 @@ RunError run_error(const std::exception& error) {
   }
   // `raise` in the model: its words are its own, whatever they sound like.
   if (const auto* raised = dynamic_cast<const torch::jit::JITException*>(&error)) {
-    return {.kind = RunError::Kind::kThrew, .reason = one_line(raised->getOriginalMsg().value_or(error.what()))};
+    return {.kind = RunError::Kind::kThrew,
+            .reason = one_line(raised->getOriginalMsg().value_or(error.what()))};
   }
   std::string text = error.what();
   if (const auto* torch_error = dynamic_cast<const c10::Error*>(&error)) {

@@ -14,11 +14,12 @@ struct RunError {
   std::string reason;  // one line, without the model's source and without paths
 };
 
-// One line that says what happened and gives away neither source nor paths: LibTorch's own messages hold both.
+// One line that says what happened and gives away neither source nor paths: LibTorch's own messages hold
+// both.
 std::string one_line(std::string_view message);
 
-// To be called in a handler only. Tells apart what ran out of memory from what the model, or its caller's values,
-// are to blame for.
+// To be called in a handler only. Tells apart what ran out of memory from what the model, or its caller's
+// values, are to blame for.
 RunError run_error(const std::exception& error);
 
 // Calls `work` and turns whatever it throws into a RunError.
@@ -29,7 +30,8 @@ auto guarded(const Work& work) -> std::expected<decltype(work()), RunError> {
   } catch (const std::exception& error) {
     return std::unexpected(run_error(error));
   } catch (...) {
-    return std::unexpected(RunError{.kind = RunError::Kind::kThrew, .reason = "an exception without a message"});
+    return std::unexpected(
+        RunError{.kind = RunError::Kind::kThrew, .reason = "an exception without a message"});
   }
 }
 

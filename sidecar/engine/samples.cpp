@@ -44,8 +44,8 @@ bool only_batch_varies(const wire::Contract& contract) {
 
 bool is_complete(const wire::Contract& contract) {
   const auto known = [](const wire::TensorSpec& spec) { return spec.datatype && spec.shape; };
-  return !contract.inputs.empty() && !contract.outputs.empty() && std::ranges::all_of(contract.inputs, known) &&
-         std::ranges::all_of(contract.outputs, known);
+  return !contract.inputs.empty() && !contract.outputs.empty() &&
+         std::ranges::all_of(contract.inputs, known) && std::ranges::all_of(contract.outputs, known);
 }
 
 std::vector<at::Tensor> tiled_inputs(const std::vector<at::Tensor>& inputs, std::int64_t batch) {

@@ -9,8 +9,9 @@
 
 namespace pilotlight::engine {
 
-// Inputs made from nothing but the contract, for trying a model that brings no golden cases: floats between 0 and
-// 1, integers 1 (an index that every table has), booleans true. Dimensions that vary, other than the batch, are
+// Inputs made from nothing but the contract, for trying a model that brings no golden cases: floats between 0
+// and 1, integers 1 (an index that every table has), booleans true. Dimensions that vary, other than the
+// batch, are
 // 16. The contract must know every datatype and shape.
 std::vector<at::Tensor> synthetic_inputs(const wire::Contract& contract, std::int64_t batch);
 

@@ -69,8 +69,8 @@ wire::Status Server::infer(const wire::Infer& infer, wire::ParsedResult& answer)
   const auto batch = batch_of(contract_, **inputs);
   const auto start = std::chrono::steady_clock::now();
   auto outputs = model_.run(**inputs);
-  answer.result.compute_ns = static_cast<std::uint64_t>(
-      std::chrono::nanoseconds(std::chrono::steady_clock::now() - start).count());
+  answer.result.compute_ns =
+      static_cast<std::uint64_t>(std::chrono::nanoseconds(std::chrono::steady_clock::now() - start).count());
   if (!outputs) {
     spdlog::warn("the model failed: {}", outputs.error().reason);
     switch (outputs.error().kind) {
@@ -95,7 +95,8 @@ wire::Status Server::infer(const wire::Infer& infer, wire::ParsedResult& answer)
   return written ? *written : wire::Status::kOutOfMemory;
 }
 
-wire::Status Server::write(const Tensors& outputs, const wire::Infer& infer, wire::ParsedResult& answer) const {
+wire::Status Server::write(const Tensors& outputs, const wire::Infer& infer,
+                           wire::ParsedResult& answer) const {
   if (infer.output_offset > arena_.size() || infer.output_bytes > arena_.size() - infer.output_offset) {
     spdlog::error("refused an inference: its output region lies outside the arena");
     return wire::Status::kModelError;

@@ -11,9 +11,9 @@
 
 namespace pilotlight::engine {
 
-// Answers Infer packets with Result packets, one at a time. Tensors are copied out of the arena before the model
-// sees them and into it afterwards: a model that kept its input must not hold the next caller's.
-// Not thread-safe.
+// Answers Infer packets with Result packets, one at a time. Tensors are copied out of the arena before the
+// model sees them and into it afterwards: a model that kept its input must not hold the next caller's. Not
+// thread-safe.
 class Server {
  public:
   Server(Model model, wire::Contract contract, wire::Arena arena, wire::NonFinite non_finite);

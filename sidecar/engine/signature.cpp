@@ -14,12 +14,15 @@ bool takes_tensor(const c10::Type& type) {
   return optional != nullptr && optional->getElementType()->kind() == c10::TypeKind::TensorType;
 }
 
-bool is_tensor(const c10::Type& type) { return type.kind() == c10::TypeKind::TensorType; }
+bool is_tensor(const c10::Type& type) {
+  return type.kind() == c10::TypeKind::TensorType;
+}
 
 std::unexpected<Fault> unsupported(const std::string& what) {
-  return refuse("UnsupportedSignature", what,
-                "Wrap the model in a module whose forward takes tensors and returns tensors, a tuple or list of "
-                "tensors, or a dictionary of tensors, and export that.");
+  return refuse(
+      "UnsupportedSignature", what,
+      "Wrap the model in a module whose forward takes tensors and returns tensors, a tuple or list of "
+      "tensors, or a dictionary of tensors, and export that.");
 }
 
 Outcome<void> read_return(const c10::FunctionSchema& forward, Signature& signature) {
@@ -29,7 +32,8 @@ Outcome<void> read_return(const c10::FunctionSchema& forward, Signature& signatu
   if (const auto* tuple = type.castRaw<c10::TupleType>()) {
     const auto& elements = tuple->elements();
     signature.outputs = elements.size();
-    if (!elements.empty() && std::ranges::all_of(elements, [](const auto& each) { return is_tensor(*each); })) {
+    if (!elements.empty() &&
+        std::ranges::all_of(elements, [](const auto& each) { return is_tensor(*each); })) {
       return {};
     }
   }
@@ -55,14 +59,16 @@ Outcome<Signature> read_signature(const c10::FunctionSchema& forward) {
     const bool tensor = takes_tensor(*argument.type());
     if (must && (!tensor || argument.kwarg_only())) {
       return unsupported("forward's argument \"" + argument.name() + "\" is of type " +
-                         argument.type()->repr_str() + (tensor ? ", to be given by keyword" : ", not a tensor"));
+                         argument.type()->repr_str() +
+                         (tensor ? ", to be given by keyword" : ", not a tensor"));
     }
     if (must) signature.required.push_back(argument.name());
     positional = positional && tensor && !argument.kwarg_only();
     if (positional) ++signature.most;
   }
   if (signature.required.empty() && signature.most == 0) return unsupported("forward takes no tensors");
-  if (auto result = read_return(forward, signature); !result) return std::unexpected(std::move(result).error());
+  if (auto result = read_return(forward, signature); !result)
+    return std::unexpected(std::move(result).error());
   return signature;
 }
 
@@ -93,8 +99,8 @@ Outcome<void> check_signature(const Signature& signature, const wire::Contract& 
   }
   if (signature.names_outputs && contract.outputs.size() != signature.outputs) {
     return refuse("InvalidContract",
-                  "the contract has " + std::to_string(contract.outputs.size()) + " outputs; forward returns " +
-                      std::to_string(signature.outputs),
+                  "the contract has " + std::to_string(contract.outputs.size()) +
+                      " outputs; forward returns " + std::to_string(signature.outputs),
                   "List one output for each tensor that forward returns, in its order.");
   }
   return {};

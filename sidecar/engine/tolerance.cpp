@@ -62,7 +62,8 @@ double distance(Number actual, Number expected) {
 }
 
 template <class Number>
-Deviation worst_of(const at::Tensor& actual, const at::Tensor& expected, double scale, const Tolerance& tolerance) {
+Deviation worst_of(const at::Tensor& actual, const at::Tensor& expected, double scale,
+                   const Tolerance& tolerance) {
   const auto type = c10::CppTypeToScalarType<Number>::value;
   const at::Tensor left = actual.to(type).contiguous();
   const at::Tensor right = expected.to(type).contiguous();
@@ -101,10 +102,13 @@ Tolerance tolerance_for(wire::Datatype type, const wire::LoadRequest& request, c
   };
   return {.absolute = first(request.absolute_tolerance, manifest.absolute_tolerance),
           .relative = first(request.relative_tolerance, manifest.relative_tolerance),
-          .source = spec ? "spec" : bundle ? "bundle" : "default"};
+          .source = spec     ? "spec"
+                    : bundle ? "bundle"
+                             : "default"};
 }
 
-Deviation compare(const at::Tensor& actual, const at::Tensor& expected, double scale, const Tolerance& tolerance) {
+Deviation compare(const at::Tensor& actual, const at::Tensor& expected, double scale,
+                  const Tolerance& tolerance) {
   if (expected.is_floating_point()) return worst_of<double>(actual, expected, scale, tolerance);
   return worst_of<std::int64_t>(actual, expected, scale, tolerance);
 }

@@ -19,8 +19,8 @@ struct Tolerance {
   std::string_view source = "default";  // spec, bundle or default: the first that says either number
 };
 
-// The user's before the bundle's before the datatype's default; each number by itself. Integers and booleans are
-// exact, whatever anyone says.
+// The user's before the bundle's before the datatype's default; each number by itself. Integers and booleans
+// are exact, whatever anyone says.
 Tolerance tolerance_for(wire::Datatype type, const wire::LoadRequest& request, const Manifest& manifest);
 
 // The element that comes nearest to what is allowed, or goes farthest beyond.
@@ -37,7 +37,8 @@ struct Deviation {
 
 // Both must have the same shape and datatype. NaN equals only NaN, and an infinity only itself. `scale` is
 // max|expected| over the finite elements of the whole case, of which `expected` may be one row.
-Deviation compare(const at::Tensor& actual, const at::Tensor& expected, double scale, const Tolerance& tolerance);
+Deviation compare(const at::Tensor& actual, const at::Tensor& expected, double scale,
+                  const Tolerance& tolerance);
 
 // max|expected| over its finite elements; 0 if it has none.
 double scale_of(const at::Tensor& expected);

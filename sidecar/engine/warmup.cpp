@@ -17,8 +17,8 @@ bool Convergence::add(double milliseconds) {
   return taken_.size() >= kMost || *most <= kSpread * *least;
 }
 
-std::expected<Warmth, RunError> warm_up(Model& model, const std::vector<at::Tensor>& inputs, const Clock& clock,
-                                        std::chrono::steady_clock::time_point deadline) {
+std::expected<Warmth, RunError> warm_up(Model& model, const std::vector<at::Tensor>& inputs,
+                                        const Clock& clock, std::chrono::steady_clock::time_point deadline) {
   Convergence convergence;
   Warmth warmth;
   for (bool enough = false; !enough;) {

@@ -20,7 +20,8 @@ struct Warmth {
   int runs = 0;
 };
 
-// Decides when a model is warm: the last three latencies lie within 20 % of each other, or 50 have been taken.
+// Decides when a model is warm: the last three latencies lie within 20 % of each other, or 50 have been
+// taken.
 class Convergence {
  public:
   // Whether that was enough.
@@ -32,7 +33,7 @@ class Convergence {
 
 // Runs the inputs until the model is warm or the deadline has passed; at least once. LibTorch compiles and
 // specialises in the first runs, which may take a hundred times as long as later ones.
-std::expected<Warmth, RunError> warm_up(Model& model, const std::vector<at::Tensor>& inputs, const Clock& clock,
-                                        std::chrono::steady_clock::time_point deadline);
+std::expected<Warmth, RunError> warm_up(Model& model, const std::vector<at::Tensor>& inputs,
+                                        const Clock& clock, std::chrono::steady_clock::time_point deadline);
 
 }  // namespace pilotlight::engine

@@ -45,7 +45,8 @@ Outcome<void> check_files(const Members& members, const Manifest& manifest) {
 
 Outcome<StoredTensors> read_case_file(const Members& members, const std::string& name) {
   const auto found = members.find(name);
-  if (found == members.end()) return invalid_bundle("the archive lacks \"" + name + "\", a golden case's file");
+  if (found == members.end())
+    return invalid_bundle("the archive lacks \"" + name + "\", a golden case's file");
   auto tensors = read_safetensors(found->second);
   if (!tensors) return invalid_bundle("file \"" + name + "\": " + tensors.error());
   return *std::move(tensors);
@@ -71,7 +72,8 @@ Outcome<Bundle> open_archive(std::span<const std::byte> file) {
   if (auto files = check_files(*members, *manifest); !files) return std::unexpected(std::move(files).error());
   const auto model = members->find(manifest->model_file);
   if (model == members->end()) {
-    return invalid_bundle("model.yaml, model.file: the archive does not hold \"" + manifest->model_file + "\"");
+    return invalid_bundle("model.yaml, model.file: the archive does not hold \"" + manifest->model_file +
+                          "\"");
   }
   if (auto format = require_torchscript(model->second, manifest->model_file); !format) {
     return std::unexpected(std::move(format).error());

@@ -25,8 +25,8 @@ struct Bundle {
   std::vector<GoldenCase> cases;
 };
 
-// Opens a bundle or a bare TorchScript file, and checks everything that can be checked without running it: the
-// archive, the manifest, every member's digest, the golden tensors. No byte of the model is interpreted.
+// Opens a bundle or a bare TorchScript file, and checks everything that can be checked without running it:
+// the archive, the manifest, every member's digest, the golden tensors. No byte of the model is interpreted.
 Outcome<Bundle> open_bundle(std::span<const std::byte> file);
 
 }  // namespace pilotlight::engine

@@ -30,14 +30,18 @@ struct Magic {
 constexpr std::array kMagic = {
     Magic{"\x1f\x8b"sv, "a gzip archive", kNoCompression},
     Magic{"\x28\xb5\x2f\xfd"sv, "a zstd archive", kNoCompression},
-    Magic{"\xfd"sv "7zXZ\0"sv, "an xz archive", kNoCompression},
+    Magic{"\xfd"sv
+          "7zXZ\0"sv,
+          "an xz archive", kNoCompression},
     Magic{"BZh"sv, "a bzip2 archive", kNoCompression},
     Magic{"7z\xbc\xaf\x27\x1c"sv, "a 7z archive", kNoCompression},
     Magic{"version https://git-lfs"sv, "a Git LFS pointer, not the file it stands for",
           "Fetch the file with git lfs pull before publishing it, or use the URI that resolves LFS."},
     Magic{"\x89HDF\r\n\x1a\n"sv, "an HDF5 file (Keras writes those)", kExport},
     Magic{"GGUF"sv, "a GGUF file", kExport},
-    Magic{"\x7f"sv "ELF"sv, "a compiled library or program", kExport},
+    Magic{"\x7f"sv
+          "ELF"sv,
+          "a compiled library or program", kExport},
 };
 
 // Text without its byte order mark and leading white space, at most `limit` bytes, in lower case.
@@ -50,8 +54,8 @@ std::string lower_text(std::string_view file, std::size_t limit) {
   return text;
 }
 
-// ONNX is a protobuf message: field 1 (ir_version) as a small number, then field 2 (producer_name) or 7 (graph)
-// or 8 (opset_import), all length-delimited.
+// ONNX is a protobuf message: field 1 (ir_version) as a small number, then field 2 (producer_name) or 7
+// (graph) or 8 (opset_import), all length-delimited.
 bool looks_like_onnx(std::string_view file) {
   if (file.size() < 4 || file[0] != 0x08 || file[1] < 1 || file[1] > 32) return false;
   return file[2] == 0x12 || file[2] == 0x3a || file[2] == 0x42;
@@ -129,7 +133,8 @@ Outcome<void> check_zip(std::span<const std::byte> file) {
     return unsupported("a package of torch.export (.pt2), which this release does not serve", kExport);
   }
   if (content.pickle) {
-    return unsupported("a PyTorch checkpoint: weights pickled by torch.save, without the model's code", kExport);
+    return unsupported("a PyTorch checkpoint: weights pickled by torch.save, without the model's code",
+                       kExport);
   }
   return unsupported("a ZIP archive that PyTorch did not write", kExport);
 }
@@ -138,9 +143,13 @@ std::string_view as_text(std::span<const std::byte> bytes) {
   return {reinterpret_cast<const char*>(bytes.data()), bytes.size()};
 }
 
-bool is_tar(std::string_view file) { return file.size() >= 512 && file.substr(257, 5) == "ustar"; }
+bool is_tar(std::string_view file) {
+  return file.size() >= 512 && file.substr(257, 5) == "ustar";
+}
 
-bool is_zip(std::string_view file) { return file.starts_with("PK\3\4") || file.starts_with("PK\5\6"); }
+bool is_zip(std::string_view file) {
+  return file.starts_with("PK\3\4") || file.starts_with("PK\5\6");
+}
 
 }  // namespace
 

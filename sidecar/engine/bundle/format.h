@@ -10,8 +10,8 @@ namespace pilotlight::engine {
 
 enum class Format { kTar, kTorchScript };
 
-// What a file is, by its content. Everything that cannot be served is `UnsupportedFormat`, and the message says
-// what it looks like: the usual mistakes are a login page, a checkpoint and a compressed archive.
+// What a file is, by its content. Everything that cannot be served is `UnsupportedFormat`, and the message
+// says what it looks like: the usual mistakes are a login page, a checkpoint and a compressed archive.
 Outcome<Format> detect_format(std::span<const std::byte> file);
 
 // The same for the file that a bundle calls its model, which must be TorchScript.

@@ -37,7 +37,8 @@ const json& object_field(const json& document, const char* name, bool required) 
   return *found;
 }
 
-void known_fields(const json& object, const std::string& where, std::initializer_list<std::string_view> known) {
+void known_fields(const json& object, const std::string& where,
+                  std::initializer_list<std::string_view> known) {
   for (const auto& [key, value] : object.items()) {
     if (std::ranges::find(known, key) == known.end()) invalid(where + ": unknown field \"" + key + "\"");
   }
@@ -59,11 +60,11 @@ std::string optional_text(const json& object, const char* name) {
 void read_model(const json& document, Manifest& manifest) {
   const auto version = optional_text(document, "apiVersion");
   if (version != kApiVersion) {
-    throw Invalid{refuse("UnsupportedFormat",
-                         "model.yaml, apiVersion: \"" + version + "\"; this release reads " +
-                             std::string(kApiVersion),
-                         "Export the bundle with the exporter of this release.")
-                      .error()};
+    throw Invalid{
+        refuse("UnsupportedFormat",
+               "model.yaml, apiVersion: \"" + version + "\"; this release reads " + std::string(kApiVersion),
+               "Export the bundle with the exporter of this release.")
+            .error()};
   }
   const auto format = text_field(document, "", "format");
   if (format != "TorchScript") {
@@ -109,7 +110,8 @@ void read_golden(const json& document, Manifest& manifest) {
     const std::string where = "golden.cases[" + std::to_string(manifest.cases.size()) + "]";
     if (!each.is_string()) invalid(where + ": must be a string");
     auto name = each.get<std::string>();
-    if (name.empty() || name.find('/') != std::string::npos) invalid(where + ": \"" + name + "\" is no case name");
+    if (name.empty() || name.find('/') != std::string::npos)
+      invalid(where + ": \"" + name + "\" is no case name");
     if (!seen.insert(name).second) invalid(where + ": \"" + name + "\" is there twice");
     manifest.cases.push_back(std::move(name));
   }

@@ -24,8 +24,8 @@ struct Manifest {
   std::string exporter_python;
 };
 
-// `InvalidBundle`, `InvalidContract` (the field's name in the message) or `UnsupportedFormat` (another release's
-// apiVersion, another model format).
+// `InvalidBundle`, `InvalidContract` (the field's name in the message) or `UnsupportedFormat` (another
+// release's apiVersion, another model format).
 Outcome<Manifest> parse_manifest(std::string_view yaml);
 
 }  // namespace pilotlight::engine

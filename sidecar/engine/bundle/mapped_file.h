@@ -7,9 +7,9 @@
 
 namespace pilotlight::engine {
 
-// A file mapped for reading, by descriptor. The bytes stay where they are for the object's whole life. Whoever
-// could truncate the file could end the process with SIGBUS: give only files that nobody writes any more.
-// May be read from any thread.
+// A file mapped for reading, by descriptor. The bytes stay where they are for the object's whole life.
+// Whoever could truncate the file could end the process with SIGBUS: give only files that nobody writes any
+// more. May be read from any thread.
 class MappedFile {
  public:
   // An empty file maps to an empty span. The descriptor may be closed afterwards.

@@ -112,7 +112,8 @@ StoredTensor read_tensor(const json& entry, const std::string& name, std::span<c
   const auto bytes = wire::byte_count(tensor.datatype, tensor.shape);
   if (!bytes || *bytes != tensor.data.size()) {
     throw Invalid{where + std::to_string(tensor.data.size()) + " bytes for shape " +
-                  wire::shape_text(tensor.shape) + " of " + std::string(wire::datatype_name(tensor.datatype))};
+                  wire::shape_text(tensor.shape) + " of " +
+                  std::string(wire::datatype_name(tensor.datatype))};
   }
   return tensor;
 }

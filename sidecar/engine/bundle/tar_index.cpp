@@ -44,7 +44,8 @@ Outcome<std::string> key_of(archive_entry* entry) {
 
 Outcome<void> check_kind(archive_entry* entry, const std::string& name) {
   const auto refused = [&name](std::string_view what) {
-    return invalid_bundle("member \"" + name + "\" is " + std::string(what) + "; only regular files are accepted");
+    return invalid_bundle("member \"" + name + "\" is " + std::string(what) +
+                          "; only regular files are accepted");
   };
   if (archive_entry_hardlink(entry) != nullptr) return refused("a hard link");
   if (archive_entry_sparse_count(entry) > 0) return refused("a sparse file");
@@ -59,8 +60,8 @@ Outcome<void> check_kind(archive_entry* entry, const std::string& name) {
   }
 }
 
-// Where the current member's data lies inside the archive. libarchive hands out pointers into the memory that it
-// was given, so the first block's address is the member's offset; that is checked rather than believed.
+// Where the current member's data lies inside the archive. libarchive hands out pointers into the memory that
+// it was given, so the first block's address is the member's offset; that is checked rather than believed.
 Outcome<std::span<const std::byte>> locate(archive* reader, archive_entry* entry, const std::string& name,
                                            std::span<const std::byte> whole) {
   const auto size = static_cast<std::uint64_t>(std::max<std::int64_t>(archive_entry_size(entry), 0));
@@ -106,8 +107,9 @@ Outcome<Members> index_tar(std::span<const std::byte> archive) {
     }
   }
   if (status != ARCHIVE_EOF) {
-    return invalid_bundle("the archive is damaged or cut off after " + std::to_string(members.size()) + " members",
-                          "Upload the bundle again, whole.");
+    return invalid_bundle(
+        "the archive is damaged or cut off after " + std::to_string(members.size()) + " members",
+        "Upload the bundle again, whole.");
   }
   return members;
 }

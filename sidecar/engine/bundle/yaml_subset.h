@@ -17,8 +17,8 @@ enum class Scalars {
 };
 
 // Reads one YAML document of the subset that docs/bundle.md allows. The error names line and column. Refused:
-// anchors, aliases, tags, merge keys, keys that are no scalars or there twice, several documents, too deep, too
-// large.
+// anchors, aliases, tags, merge keys, keys that are no scalars or there twice, several documents, too deep,
+// too large.
 std::expected<nlohmann::json, std::string> read_yaml(std::string_view text, Scalars scalars);
 
 }  // namespace pilotlight::engine
