@@ -1,0 +1,52 @@
+"""The models that the tests deploy, made once in a run."""
+
+from __future__ import annotations
+
+import io
+from pathlib import Path
+
+import torch
+from pilotlight_export import Bundle, bundle, export
+from safetensors.torch import save
+from torch import nn
+
+
+class Scale(nn.Module):
+    """Multiplies by a number, so that an answer tells which version gave it."""
+
+    def __init__(self, factor: float):
+        super().__init__()
+        self.factor = nn.Parameter(torch.tensor(factor))
+
+    def forward(self, x):
+        return x * self.factor
+
+
+def scale(folder: Path, factor: float) -> bytes:
+    """A bundle of Scale: input x FP32[-1, 3], output y."""
+    path = folder / f"scale-{factor}.tar"
+    if not path.exists():
+        example = torch.tensor([[1.0, 2.0, 3.0], [-1.0, 0.5, 0.25]])
+        export(Scale(factor), example, path, name="scale", output_names=["y"], scalar_kernels=False, quiet=True)
+    return path.read_bytes()
+
+
+def with_wrong_answers(folder: Path) -> bytes:
+    """A good bundle, whose golden cases expect something else: y[0, 1] of the first case is 10 % higher."""
+    scale(folder, 2.0)
+    good = Bundle(folder / "scale-2.0.tar")
+    outputs = good.outputs("batch-1")
+    outputs["y"][0, 1] *= 1.1
+    members = {name: data for name, data in good.members.items() if name != "model.yaml"}
+    members["golden/batch-1/outputs.safetensors"] = save(outputs)
+    path = folder / "wrong-answers.tar"
+    manifest = {key: value for key, value in good.manifest.items() if key != "files"}
+    bundle.write(path, manifest, members)
+    return path.read_bytes()
+
+
+def checkpoint() -> bytes:
+    """What torch.save makes of a state_dict: the usual mistake. Not TorchScript."""
+    raw = io.BytesIO()
+    torch.save(Scale(2.0).state_dict(), raw)
+    return raw.getvalue()

@@ -1,0 +1,70 @@
+"""What the end-to-end tests share. `./dev test e2e` sets the scene: a cluster, the operator on it, and the address of
+this host as pods see it."""
+
+import os
+import sys
+import uuid
+from pathlib import Path
+
+import pytest
+
+CHECKOUT = Path(__file__).resolve().parent.parent
+sys.path[:0] = [str(CHECKOUT / "e2e"), str(CHECKOUT / "tools"), str(CHECKOUT / "examples" / "digits")]
+
+from kube import Kube, settled  # noqa: E402
+from store import Store  # noqa: E402
+
+
+def pytest_sessionstart(session):
+    missing = [name for name in ("KUBECONFIG", "PILOTLIGHT_HOST_ADDRESS") if not os.environ.get(name)]
+    if missing and not session.config.option.collectonly:
+        pytest.exit(f"{' and '.join(missing)} not set: run these tests by ./dev test e2e", returncode=2)
+
+
+@pytest.fixture(scope="session")
+def system():
+    """The operator's namespace."""
+    return Kube("pilotlight-system")
+
+
+@pytest.fixture(scope="session")
+def kube():
+    """A namespace of this run's own, gone afterwards with all that is in it."""
+    name = f"e2e-{uuid.uuid4().hex[:8]}"
+    kube = Kube(name)
+    kube.run("create", "namespace", name)
+    yield kube
+    kube.run("delete", "namespace", name, "--wait=true", "--timeout=120s")
+
+
+@pytest.fixture(scope="session")
+def store():
+    store = Store(os.environ["PILOTLIGHT_HOST_ADDRESS"])
+    yield store
+    store.close()
+
+
+@pytest.fixture(scope="session")
+def folder(tmp_path_factory):
+    """Where bundles are made, once in a run."""
+    return tmp_path_factory.mktemp("bundles")
+
+
+@pytest.fixture
+def deploy(kube):
+    """deploy(name, uri, …) applies a ModelDeployment and returns its last state once it serves; deleted afterwards."""
+    names = []
+
+    def call(name, uri, *, digest=None, wait=True, **spec):
+        names.append(name)
+        model = {"uri": uri, **({"digest": digest} if digest else {})}
+        kube.apply(manifest(name, {"model": model, **spec}))
+        return kube.until("modeldeployment", name, lambda m: settled(m, "UpToDate")) if wait else None
+
+    yield call
+    for name in names:
+        kube.delete("modeldeployment", name)
+
+
+def manifest(name, spec):
+    return {"apiVersion": "pilotlight.dev/v1alpha1", "kind": "ModelDeployment", "metadata": {"name": name}, "spec": spec}

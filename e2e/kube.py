@@ -1,0 +1,127 @@
+"""kubectl for tests: objects as dictionaries, and waiting by watches instead of by sleeping."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import selectors
+import subprocess
+import time
+
+
+class Kube:
+    """One namespace of the cluster that KUBECONFIG names. Safe to use from several threads."""
+
+    def __init__(self, namespace: str):
+        self.namespace = namespace
+
+    def run(self, *arguments: str, text: str | None = None, check: bool = True) -> str:
+        command = ["kubectl", "--namespace", self.namespace, *arguments]
+        done = subprocess.run(command, input=text, text=True, capture_output=True)
+        if check and done.returncode != 0:
+            raise RuntimeError(f"{' '.join(command)}: {done.stderr.strip()}")
+        return done.stdout
+
+    def get(self, kind: str, name: str) -> dict | None:
+        text = self.run("get", kind, name, "--ignore-not-found", "-o", "json")
+        return json.loads(text) if text.strip() else None
+
+    def list(self, kind: str, selector: str = "") -> list[dict]:
+        return json.loads(self.run("get", kind, "-l", selector, "-o", "json"))["items"]
+
+    def apply(self, document: dict) -> None:
+        self.run("apply", "-f", "-", text=json.dumps(document))
+
+    def delete(self, kind: str, name: str) -> None:
+        self.run("delete", kind, name, "--ignore-not-found", "--wait=true", "--timeout=60s")
+
+    def raw(self, path: str) -> str:
+        return self.run("get", "--raw", path)
+
+    def watch(self, kind: str, name: str, seconds: float):
+        """Yields the object as it is, and again at each change, for so long. Ends early only with the watch."""
+        command = ["kubectl", "--namespace", self.namespace, "get", kind, name, "--watch", "-o", "json"]
+        yield from _documents(command, seconds)
+
+    def until(self, kind: str, name: str, fulfilled, seconds: float = 60, always=None) -> dict:
+        """The object, once `fulfilled(object)`; `always(object)` is called with each state on the way."""
+        last: dict = {}
+        deadline = time.monotonic() + seconds
+        while (left := deadline - time.monotonic()) > 0:
+            for last in self.watch(kind, name, left):
+                if always:
+                    always(last)
+                if fulfilled(last):
+                    return last
+        raise AssertionError(f"{kind} {name} did not become so in {seconds:.0f} s; its last state: "
+                             + json.dumps(last.get("status", last), indent=1)[:6000])
+
+    def event(self, name: str, reason: str, seconds: float = 20) -> dict:
+        """The Event of that reason about the ModelDeployment, which may take a moment to be written."""
+        selector = f"involvedObject.kind=ModelDeployment,involvedObject.name={name},reason={reason}"
+        command = ["kubectl", "--namespace", self.namespace, "get", "events", "--field-selector", selector, "--watch",
+                   "-o", "json"]
+        for event in _documents(command, seconds):
+            return event
+        found = self.run("get", "events", "--field-selector", f"involvedObject.name={name}")
+        raise AssertionError(f"no event {reason} about {name} in {seconds:.0f} s; there are:\n{found}")
+
+    def gone(self, selector: str, seconds: float = 60) -> None:
+        """Returns once nothing is left that bears the label, or fails and says what is."""
+        kinds = ("replicasets", "pods", "services", "configmaps", "poddisruptionbudgets", "endpoints")
+        deadline = time.monotonic() + seconds
+        for kind in kinds:
+            left = max(1, int(deadline - time.monotonic()))
+            self.run("wait", "--for=delete", kind, "-l", selector, f"--timeout={left}s", check=False)
+        left = {kind: [o["metadata"]["name"] for o in self.list(kind, selector)] for kind in kinds}
+        assert not any(left.values()), f"left over after {seconds:.0f} s: {left}"
+
+
+def _documents(command: list[str], seconds: float):
+    """The JSON documents that a kubectl --watch prints, for so many seconds."""
+    deadline = time.monotonic() + seconds
+    process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL)
+    selector = selectors.DefaultSelector()
+    selector.register(process.stdout, selectors.EVENT_READ)
+    decoder, text = json.JSONDecoder(), ""
+    try:
+        while (left := deadline - time.monotonic()) > 0:
+            if not selector.select(left):
+                return
+            chunk = os.read(process.stdout.fileno(), 1 << 20)
+            if not chunk:
+                return
+            text += chunk.decode()
+            with contextlib.suppress(json.JSONDecodeError):
+                while text := text.lstrip():
+                    document, end = decoder.raw_decode(text)
+                    text = text[end:]
+                    yield document
+    finally:
+        process.kill()
+        process.wait()
+        process.stdout.close()
+        selector.close()
+
+
+def condition(model: dict, kind: str) -> dict:
+    """A condition of the ModelDeployment; one that is not there yet has no status."""
+    conditions = model.get("status", {}).get("conditions", [])
+    return next((c for c in conditions if c["type"] == kind), {"status": "", "reason": "", "message": ""})
+
+
+def is_true(model: dict, kind: str) -> bool:
+    return condition(model, kind)["status"] == "True"
+
+
+def settled(model: dict, kind: str) -> bool:
+    """The condition is true, and speaks of the spec as it is now."""
+    current = model.get("status", {}).get("observedGeneration") == model["metadata"]["generation"]
+    return current and is_true(model, kind)
+
+
+def revision(model: dict, name: str | None = None) -> dict:
+    """What status says of a revision, the stable one if none is named."""
+    wanted = name or model["status"]["stableRevision"]
+    return next(r for r in model["status"]["revisions"] if r["name"] == wanted)

@@ -1,0 +1,54 @@
+"""The model store that the cluster fetches from: files in memory, over HTTP, on the host's end of the cluster's link."""
+
+from __future__ import annotations
+
+import collections
+import threading
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+
+
+class Store:
+    """Serves what is in `files` by name. `asked` counts the requests. Safe to change while it serves."""
+
+    def __init__(self, address: str):
+        self.files: dict[str, bytes] = {}
+        self.asked: collections.Counter[str] = collections.Counter()
+        self._server = ThreadingHTTPServer((address, 0), self._handler())
+        self._server.daemon_threads = True
+        self._thread = threading.Thread(target=self._server.serve_forever, daemon=True)
+        self._thread.start()
+
+    def put(self, name: str, data: bytes) -> str:
+        """The file's URI."""
+        self.files[name] = data
+        return self.uri(name)
+
+    def uri(self, name: str) -> str:
+        host, port = self._server.server_address[:2]
+        return f"http://{host}:{port}/{name}"
+
+    def close(self) -> None:
+        self._server.shutdown()
+        self._server.server_close()
+        self._thread.join()
+
+    def _handler(self):
+        store = self
+
+        class Handler(BaseHTTPRequestHandler):
+            protocol_version = "HTTP/1.1"
+
+            def do_GET(self):
+                name = self.path.lstrip("/")
+                store.asked[name] += 1
+                data = store.files.get(name)
+                body = data if data is not None else b"no such file"
+                self.send_response(200 if data is not None else 404)
+                self.send_header("Content-Length", str(len(body)))
+                self.end_headers()
+                self.wfile.write(body)
+
+            def log_message(self, *_):
+                pass
+
+        return Handler
