@@ -6,7 +6,8 @@ KUBERNETES=v1.20.2
 KUBERNETES_BIN=$CACHE/kubernetes/$KUBERNETES
 KUBERNETES_PROGRAMS=(kube-apiserver kube-controller-manager kube-scheduler kubelet kube-proxy)
 
-kubernetes_ready() { [[ -e $KUBERNETES_BIN/complete ]]; }
+kubernetes_recipe() { sha256sum "$HERE/scripts/inside/build-kubernetes" | cut -d' ' -f1; }
+kubernetes_ready()  { [[ $(cat "$KUBERNETES_BIN/complete" 2>/dev/null) == "$(kubernetes_recipe)" ]]; }
 
 ensure_kubernetes() {
   kubernetes_ready && return 0
@@ -26,7 +27,7 @@ KUBERNETES_ROOT=$CACHE/bookworm
 
 make_kubernetes_root() {
   rm -rf --one-file-system "$KUBERNETES_ROOT"
-  debian_root bookworm "$KUBERNETES_ROOT" ca-certificates,golang-go,make,rsync,git,dpkg-dev,which
+  debian_root bookworm "$KUBERNETES_ROOT" ca-certificates,golang-go,golang-github-modern-go-reflect2-dev,make,rsync,git,dpkg-dev,which
   printf 'deb-src %s bookworm main\n' "$MIRROR" >"$KUBERNETES_ROOT/etc/apt/sources.list.d/source.list"
   : >"$KUBERNETES_ROOT.made"
 }
@@ -40,7 +41,7 @@ build_kubernetes() {
   mkdir -p "$new"
   for program in "${KUBERNETES_PROGRAMS[@]}"; do install -m 755 "$built/$program" "$new/"; done
   "$new/kube-apiserver" --version
-  : >"$new/complete"
+  kubernetes_recipe >"$new/complete"
   rm -rf "$KUBERNETES_BIN"
   mv "$new" "$KUBERNETES_BIN"
 }
