@@ -40,14 +40,22 @@ dev_clean() {
   fi
 }
 
-# bench and sizes are the checkout's own scripts: run them in the root, on a release build.
-dev_script() {
-  local what=$1 script=$2
-  shift 2
-  [[ -e $HERE/$script ]] || { say "there is no $script yet, so there is nothing for ./dev $what to do"; return 0; }
+dev_bench() {
+  [[ -e $HERE/bench/run ]] || { say "there is no bench/run yet, so there is nothing to do"; return 0; }
   need_root
   ensure_root
   build release
-  enter_root KUBECONFIG="$(our_kubeconfig)" PILOTLIGHT_BIN="$IN_ROOT/build/release/bin" PILOTLIGHT_IMAGES="$IMAGES" \
-    PILOTLIGHT_HOST_ADDRESS="$HOST_ADDRESS" -- "$script" "$@"
+  enter_root PILOTLIGHT_BIN="$BIN" -- bench/run "$@"
+}
+
+# Measured on a cluster with the operator, which is left as it was found: up or not.
+dev_sizes() {
+  local rc=0 started_cluster=0
+  demo_options "$@"
+  need_root
+  cluster_alive || started_cluster=1
+  counted demo_steps
+  with_cluster -- python3 e2e/sizes.py || rc=$?
+  if ((started_cluster)) && [[ $CLUSTER_OF == ours ]]; then cluster_down; fi
+  return "$rc"
 }

@@ -29,6 +29,5 @@ demo_steps() {
 }
 
 kube_demo() {
-  enter_root --bind "$(dirname "$(our_kubeconfig)")" KUBECONFIG="$(our_kubeconfig)" PILOTLIGHT_HOST_ADDRESS="$HOST_ADDRESS" \
-    PILOTLIGHT_BIN="$IN_ROOT/build/release/bin" -- python3 examples/digits/demo.py
+  with_cluster -- python3 examples/digits/demo.py
 }

@@ -12,7 +12,13 @@ user_kubeconfig() {
   realpath -e -- "${file%%:*}" || die "--cluster=current: there is no kubeconfig at ${file%%:*}"
 }
 
-kube() { enter_root --bind "$(dirname "$(our_kubeconfig)")" KUBECONFIG="$(our_kubeconfig)" -- "$@"; }
+# with_cluster [VAR=value…] -- command…: in the root, with all that a test or an example needs to know of the cluster.
+with_cluster() {
+  local config
+  config=$(our_kubeconfig)
+  enter_root --bind "${config%/*}" KUBECONFIG="$config" PILOTLIGHT_HOST_ADDRESS="$HOST_ADDRESS" PILOTLIGHT_BIN="$BIN" "$@"
+}
+kube() { with_cluster -- "$@"; }
 
 # The cluster, the images on it, and the operator.
 ensure_installed() {

@@ -14,8 +14,8 @@ main() {
     image | images) dev_image "$@" ;;
     install) dev_install "$@" ;;
     fmt) dev_fmt "$@" ;;
-    bench) dev_script bench bench/run "$@" ;;
-    sizes) dev_script sizes e2e/sizes "$@" ;;
+    bench) dev_bench "$@" ;;
+    sizes) dev_sizes "$@" ;;
     clean) dev_clean "$@" ;;
     __do) "$@" ;;  # how `step` calls back
     *)

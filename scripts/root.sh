@@ -38,9 +38,9 @@ make_root() {
   root_recipe >"$ROOT.stamp"
 }
 
-# debian_root suite folder packages
+# debian_root suite folder packages: what it mounts and starts goes when it goes.
 debian_root() {
-  TMPDIR=${TMPDIR:-/tmp} mmdebstrap --variant=minbase --skip=check/empty --include="$3" \
+  unshare --mount --propagation private --pid --fork --kill-child --mount-proc mmdebstrap --variant=minbase --skip=check/empty --include="$3" \
     --keyring=/usr/share/keyrings/debian-archive-keyring.gpg \
     "$1" "$2" "deb $MIRROR $1 main"
 }

@@ -63,6 +63,10 @@ step() {
     else printf '      done in %s\n' "$(elapsed $((SECONDS - start)))" >&2; fi
     return 0
   fi
+  if ((rc == 130)); then
+    printf '\n%s: interrupted. Run the same again, and it goes on from here.\n' "$label" >&2
+    exit 130
+  fi
   printf '\n%s: failed after %s. The end of its log:\n' "$label" "$(elapsed $((SECONDS - start)))" >&2
   tail -n 40 "$log" | sed 's/^/    /' >&2
   say "full log: $log"

@@ -5,7 +5,8 @@
 CACHE=${PILOTLIGHT_CACHE:-/var/cache/pilotlight}  # everything slow to make; shared by all checkouts
 LOGS=$CACHE/logs                                  # the full output of every step
 ROOT=$CACHE/trixie                                # the Debian 13 root that everything runs in
-IN_ROOT=/src                                      # where the checkout appears inside it
+IN_ROOT=/src                                      # where the checkout appears inside it,
+BIN=$IN_ROOT/build/release/bin                    # and there the programs
 
 CLUSTER=${PILOTLIGHT_CLUSTER:-pilotlight}         # several clusters can run side by side, each with a name,
 NODES=${PILOTLIGHT_NODES:-1}                      # nodes,

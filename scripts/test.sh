@@ -3,7 +3,6 @@
 
 TEST_PARTS=(format tidy unit python crd integration e2e chart)
 RESULTS=$HERE/build/test-results
-BIN=$IN_ROOT/build/release/bin
 
 dev_test() {
   local word parts=() started_cluster=0 failed=0
@@ -114,8 +113,7 @@ test_e2e() {
   part e2e "End-to-end tests, on a real cluster" run_e2e
 }
 run_e2e() {
-  enter_root --bind "$(dirname "$(our_kubeconfig)")" KUBECONFIG="$(our_kubeconfig)" PILOTLIGHT_HOST_ADDRESS="$HOST_ADDRESS" PILOTLIGHT_BIN="$BIN" -- \
-    python3 -m pytest -p no:cacheprovider -q -rs --color=no --junitxml="$(results_inside e2e.xml)" e2e
+  with_cluster -- python3 -m pytest -p no:cacheprovider -q -rs --color=no --junitxml="$(results_inside e2e.xml)" e2e
 }
 
 test_chart() {
