@@ -27,8 +27,30 @@ bool IsOneOf(const auto& list, std::string_view text) {
   return std::ranges::find(list, text) != list.end();
 }
 
-bool Matches(const std::string& text, const char* pattern) {
-  return std::regex_search(text, std::regex(pattern));
+// The schema's own patterns.
+const std::regex& UriPattern() {
+  static const std::regex pattern(R"(^(https?://[^\s/]+/\S+|pvc://[a-z0-9][-.a-z0-9]*/\S+|file:///\S+)$)");
+  return pattern;
+}
+const std::regex& UserInfoPattern() {
+  static const std::regex pattern("^[a-z]+://[^/]*@");
+  return pattern;
+}
+const std::regex& DigestPattern() {
+  static const std::regex pattern("^sha256:[a-f0-9]{64}$");
+  return pattern;
+}
+const std::regex& SecretPattern() {
+  static const std::regex pattern("^[a-z0-9]([-.a-z0-9]*[a-z0-9])?$");
+  return pattern;
+}
+const std::regex& NamePattern() {
+  static const std::regex pattern("^[a-z]([-a-z0-9]{0,50}[a-z0-9])?$");
+  return pattern;
+}
+
+bool Matches(const std::string& text, const std::regex& pattern) {
+  return std::regex_search(text, pattern);
 }
 
 class Checker {
@@ -59,18 +81,17 @@ void CheckModel(Checker& check, const Model& model) {
   if (!check.Require(!model.uri.empty(), "spec.model.uri", "is required")) return;
   check.Length(model.uri.size(), 2048, "spec.model.uri", "characters");
   if (model.uri.size() > 2048) return;
-  check.Require(Matches(model.uri, R"(^(https?://[^\s/]+/\S+|pvc://[a-z0-9][-.a-z0-9]*/\S+|file:///\S+)$)"),
-                "spec.model.uri",
+  check.Require(Matches(model.uri, UriPattern()), "spec.model.uri",
                 "must be https://host/path, http://host/path, pvc://claim/path or file:///path");
   check.Require(
-      !Matches(model.uri, "^[a-z]+://[^/]*@"), "spec.model.uri",
+      !Matches(model.uri, UserInfoPattern()), "spec.model.uri",
       "uri must not hold a user or a password: put them into a Secret and name it in credentialsSecret");
-  check.Require(model.digest.empty() || Matches(model.digest, "^sha256:[a-f0-9]{64}$"), "spec.model.digest",
+  check.Require(model.digest.empty() || Matches(model.digest, DigestPattern()), "spec.model.digest",
                 "must be sha256: and 64 hexadecimal digits in lower case");
   if (model.credentials_secret.empty()) return;
   check.Length(model.credentials_secret.size(), 253, "spec.model.credentialsSecret", "characters");
-  check.Require(Matches(model.credentials_secret, "^[a-z0-9]([-.a-z0-9]*[a-z0-9])?$"),
-                "spec.model.credentialsSecret", "must be the name of a Secret");
+  check.Require(Matches(model.credentials_secret, SecretPattern()), "spec.model.credentialsSecret",
+                "must be the name of a Secret");
   check.Require(model.uri.starts_with("http"), "spec.model.credentialsSecret",
                 "credentialsSecret has no effect on this uri: it is for http and https");
 }
@@ -192,7 +213,7 @@ void CheckTemplate(Checker& check, const Template& pod_template) {
 std::vector<FieldError> Validate(std::string_view name, const Spec& spec) {
   Checker check;
   check.Require(
-      Matches(std::string(name), "^[a-z]([-a-z0-9]{0,50}[a-z0-9])?$"), "metadata.name",
+      Matches(std::string(name), NamePattern()), "metadata.name",
       "name must be at most 52 characters of a-z, 0-9 and '-', must start with a letter and must not end "
       "with '-': the Service bears it");
   CheckModel(check, spec.model);

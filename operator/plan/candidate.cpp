@@ -13,11 +13,11 @@ using api::RevisionPhase;
 void Planner::Candidate() {
   next_.candidate_revision = target_;
   if (const api::ReplicaSet* rs = fleet_.Find(stable_)) Keep(*rs);
+  CreateRevision();
   const api::ReplicaSet* rs = fleet_.Find(target_);
   if (rs == nullptr) {
     Enter(Phase::kProving);
     Await({"Starting", "the first pod of " + target_ + " is being made", false});
-    CreateRevision();
   } else if (rs->digest.empty() || rs->traffic != kTrafficService) {
     Prove(*rs);
   } else {
@@ -30,6 +30,7 @@ void Planner::Prove(const api::ReplicaSet& rs) {
   Enter(Phase::kProving);
   for (const api::Pod* pod : fleet_.Pods(target_)) {
     if (Fail(*pod)) return;
+    Probe(*pod);
   }
   for (const api::Pod* pod : fleet_.Pods(target_)) {
     if (!fleet_.Proves(*pod, target_)) continue;
@@ -50,10 +51,7 @@ void Planner::Prove(const api::ReplicaSet& rs) {
   // A revision that ran before comes back with as many pods as it still has.
   const std::int64_t pods = rs.digest.empty() ? 1 : std::max<std::int64_t>(rs.replicas, 1);
   if (rs.replicas != pods) Change(rs, pods, kTrafficNone, rs.digest);
-  for (const api::Pod* pod : fleet_.Pods(target_)) {
-    Probe(*pod);
-    NoteProgress(*pod);
-  }
+  for (const api::Pod* pod : fleet_.Pods(target_)) NoteProgress(*pod);
   AwaitPods(target_);
   ReplaceHopeless(rs);
 }

@@ -122,6 +122,7 @@ void Planner::Steady() {
   next_.candidate_revision.clear();
   const api::ReplicaSet& rs = *fleet_.Find(stable_);
   const bool scaled = rs.replicas != wanted_;
+  CreateRevision();
   Keep(rs);
   const bool others_left = std::ranges::any_of(seen_.replica_sets, [&](const api::ReplicaSet& other) {
     return other.meta.name != stable_ && (other.replicas > 0 || other.current_replicas > 0);

@@ -49,7 +49,7 @@ class Planner {
   // children.cpp: Service, budget, old revisions.
   void KeepService();
   void KeepBudget();
-  void CreateRevision();
+  void CreateRevision();  // what is missing of the target's ConfigMap and ReplicaSet
   void ForgetOldRevisions();
 
   // report.cpp: what status says.

@@ -1,0 +1,55 @@
+#pragma once
+
+#include <cstdint>
+#include <map>
+#include <mutex>
+#include <optional>
+
+#include "operator/control/perform.h"
+#include "operator/control/stores.h"
+#include "operator/kube/controller.h"
+#include "operator/plan/observed.h"
+
+namespace pilotlight {
+class Clock;
+}
+namespace pilotlight::kube {
+class WriteGate;
+}
+
+namespace pilotlight::control {
+
+class Scraper;
+
+// One ModelDeployment: observe, decide, write the status, act in order, stop at the first failure.
+//
+// Remembers nothing that a restart could lose, but for why the last try failed. Thread-safety: Reconcile may
+// be called from any thread, for one key at a time.
+class Reconciler {
+ public:
+  // All of them must outlive the reconciler.
+  Reconciler(Stores stores, Performer& performer, Scraper& scraper, kube::WriteGate& gate,
+             plan::Settings settings, Clock& clock);
+
+  kube::ReconcileResult Reconcile(const kube::ReconcileContext& context);
+
+ private:
+  struct Remembered {
+    std::int64_t generation = 0;
+    plan::Problem problem;
+  };
+  std::optional<plan::Problem> ProblemOf(const kube::Key& key, std::int64_t generation);
+  kube::ReconcileResult GiveUp(const kube::Key& key, std::int64_t generation, const PerformError& error);
+  void Forget(const kube::Key& key);
+
+  const Stores stores_;
+  Performer& performer_;
+  Scraper& scraper_;
+  kube::WriteGate& gate_;
+  const plan::Settings settings_;
+  Clock& clock_;
+  std::mutex mutex_;
+  std::map<kube::Key, Remembered> problems_;
+};
+
+}  // namespace pilotlight::control

@@ -1,0 +1,111 @@
+#pragma once
+
+#include <functional>
+#include <map>
+#include <nlohmann/json.hpp>
+#include <string>
+#include <vector>
+
+#include "operator/plan/decision.h"
+#include "operator/plan/observed.h"
+
+// A cluster of a few lines for tests of Plan(): an API server's objects, a ReplicaSet controller, a kubelet
+// and sidecars that behave as the test says. Time moves only when told to.
+//
+// Thread-safety: one thread.
+namespace pilotlight::plan::testing {
+
+// How the sidecar of a pod behaves, once it runs.
+struct Behaviour {
+  std::string digest = std::string("sha256:") + std::string(64, 'a');
+  bool ready = true;
+  bool final = false;
+  std::string phase = "Ready";
+  std::optional<api::Failure> failure;
+  std::string level = "Answers";
+  std::int64_t bytes_fetched = 0;
+  bool silent = false;
+  bool scheduled = true;
+};
+
+std::string Digest(char letter);
+Behaviour Good(char letter = 'a');
+Behaviour Broken(std::string reason = "GoldenMismatch");
+Behaviour Waiting(std::string reason = "NotFound");
+// A pod of a pinned revision that finds other bytes.
+Behaviour Changed();
+
+class Cluster {
+ public:
+  Cluster();
+
+  // spec, merged into the manifest; the API server bumps the generation when it changes anything.
+  void Apply(const nlohmann::json& spec);
+  void Delete();
+
+  // One decision, carried out up to `most` actions; a crash after the status if `most` is 0. Returns the
+  // decision.
+  Decision Reconcile(std::size_t most = SIZE_MAX);
+  // Kubernetes' controllers and the sidecars catch up.
+  void Kubernetes();
+  // Reconciles and lets time pass until nothing is left to do (but for waiting that lasts longer than
+  // `patience`).
+  void Run(std::chrono::seconds patience = std::chrono::seconds(120));
+  void Wait(std::chrono::seconds time) { now += time; }
+
+  Observed Observe() const;
+  const api::Status& status() const { return status_; }
+  std::string Revision() const;  // what the spec asks for
+  const api::ReplicaSet* Find(const std::string& revision) const;
+  std::vector<api::Pod*> Pods(const std::string& revision);
+  std::vector<std::string> EventReasons() const;
+  // "True/Serving" or the like.
+  std::string Condition(const std::string& type) const;
+
+  // By revision; `usual` for others.
+  std::map<std::string, Behaviour> behaviours;
+  // By pod name: wins.
+  std::map<std::string, Behaviour> pod_behaviours;
+  Behaviour usual;
+  // False: pods stay without a node.
+  bool schedules = true;
+  bool has_endpoint_slices = true;
+  std::optional<Problem> problem;
+  Settings settings;
+  api::Time now;
+
+  // What is there, to be tampered with.
+  std::vector<api::ConfigMap> config_maps;
+  std::vector<api::ReplicaSet> replica_sets;
+  std::vector<api::Pod> pods;
+  std::optional<api::Service> service;
+  std::optional<api::DisruptionBudget> budget;
+  api::Status status_;
+  std::vector<EmitEvent> events;
+  std::vector<std::string> deleted_pods;
+  std::size_t writes = 0;
+
+  // Called after every single write.
+  std::function<void()> after_write;
+
+ private:
+  void Carry(const Action& action);
+  void Do(const EmitEvent& event);
+  void Do(const Create& create);
+  void Do(const ChangeReplicaSet& change);
+  void Do(const Repair& repair);
+  void Do(const LabelPod& label);
+  void Do(const plan::Delete& remove);
+  const Behaviour& Of(const api::Pod& pod) const;
+  void Touch(api::Pod& pod) { pod.meta.resource_version = std::to_string(++versions_); }
+
+  nlohmann::json manifest_;
+  std::int64_t generation_ = 0;
+  bool deleting_ = false;
+  bool gone_ = false;
+  int uids_ = 0;
+  int versions_ = 0;
+  std::map<std::string, api::Report> reports_;
+};
+
+}  // namespace pilotlight::plan::testing
