@@ -37,9 +37,7 @@ double cgroup_quota() {
 void settle_process() {
   ::prctl(PR_SET_PDEATHSIG, SIGKILL);
   std::ofstream("/proc/self/oom_score_adj") << 1000;
-  for (const int signal : {SIGSEGV, SIGBUS, SIGILL, SIGFPE, SIGABRT, SIGTERM, SIGINT}) {
-    std::signal(signal, SIG_DFL);
-  }
+  for (int signal = 1; signal < SIGSYS; ++signal) std::signal(signal, SIG_DFL);
   std::signal(SIGPIPE, SIG_IGN);
 }
 
