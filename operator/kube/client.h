@@ -29,6 +29,9 @@ class Client {
   // The transport must outlive the client.
   explicit Client(Transport& transport, std::chrono::milliseconds deadline = std::chrono::seconds(30));
 
+  // The same calls with another deadline each.
+  Client WithDeadline(std::chrono::milliseconds deadline) const { return Client(transport_, deadline); }
+
   Result<Written> Get(const Resource& resource, const Key& key, const std::stop_token& stop);
   // The body of any path of ours, such as "/apis".
   Result<std::string> GetRaw(std::string_view target, const std::stop_token& stop);

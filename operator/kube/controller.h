@@ -74,6 +74,7 @@ class Controller {
  private:
   struct Instruments;
   void Work(const std::stop_token& stop);
+  ReconcileResult Call(const ReconcileContext& context);
   void ReconcileOne(const Key& key, int priority, const std::stop_token& stop);
 
   ControllerOptions options_;

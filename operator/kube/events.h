@@ -10,10 +10,13 @@
 #include <deque>
 #include <map>
 #include <mutex>
+#include <optional>
 #include <stop_token>
 #include <string>
+#include <utility>
 
 #include "common/time/clock.h"
+#include "operator/kube/error.h"
 #include "operator/kube/key.h"
 #include "operator/kube/resource.h"
 
@@ -51,17 +54,18 @@ class EventRecorder {
   void Run(const std::stop_token& stop);
 
  private:
+  using Waiting = std::pair<EventNote, Clock::Wall>;
   struct Series {
-    std::string name;
-    std::string ns;
+    Key key;  // of the Event
     int count = 1;
     Clock::Instant last;
   };
-  static std::string CacheKey(const EventNote& note);
-  void Send(const EventNote& note, Clock::Wall when, const std::stop_token& stop);
-  bool SendNew(const std::string& cache_key, const EventNote& note, Clock::Wall when,
-               const std::stop_token& stop);
-  void Expire();
+  static std::string SeriesOf(const EventNote& note);
+  // With retries. False: given up.
+  bool Send(const EventNote& note, Clock::Wall when, const std::stop_token& stop);
+  std::optional<Error> SendOnce(Client& client, const EventNote& note, Clock::Wall when,
+                                const std::stop_token& stop);
+  std::string Render(const EventNote& note, const Key& key, Clock::Wall when) const;
 
   Client& client_;
   const Resource resource_;
@@ -71,7 +75,7 @@ class EventRecorder {
   Metrics& metrics_;
   std::mutex mutex_;
   std::condition_variable_any changed_;
-  std::deque<std::pair<EventNote, Clock::Wall>> waiting_;
+  std::deque<Waiting> waiting_;           // guarded by mutex_
   std::map<std::string, Series> series_;  // only touched by Run's thread
 };
 

@@ -7,8 +7,10 @@
 
 #include <atomic>
 #include <chrono>
+#include <cstdint>
 #include <functional>
 #include <optional>
+#include <random>
 #include <stop_token>
 #include <string>
 
@@ -46,23 +48,37 @@ class LeaderElector {
   bool is_leader() const { return leading_; }
 
  private:
-  struct Record;
-  bool TryAcquireOrRenew(const std::stop_token& stop);
+  struct Record {
+    std::string holder;
+    std::int64_t duration_seconds = 0;
+    std::string acquired;
+    std::string renewed;
+    std::int64_t transitions = 0;
+    bool operator==(const Record&) const = default;
+  };
   bool Acquire(const std::stop_token& stop);
   bool RenewUntilStopped(const std::stop_token& stop);
+  bool TryAcquireOrRenew(const std::stop_token& stop);
+  bool Renew(const std::stop_token& stop);
+  bool Take(const std::stop_token& stop);
+  bool Write(const Record& record, const std::stop_token& stop);
+  bool ReadRecord(const std::string& body);
   void Release();
-  std::optional<Record> Read(const std::stop_token& stop, Error* error);
   std::string Render(const Record& record) const;
-  void Observe(const Record& record);
+  std::chrono::milliseconds Jittered();
+  // No call may outlive the moment at which we would have to step down.
+  Client CallClient() const;
 
-  LeaderElectorOptions options_;
+  const LeaderElectorOptions options_;
   Client& client_;
   Clock& clock_;
   Metrics& metrics_;
   std::atomic<bool> leading_{false};
-  std::string observed_text_;  // the record as last seen, to notice changes
-  Clock::Instant observed_at_;
-  std::string resource_version_;
+  std::mt19937 random_;
+  Record observed_;               // as last read or written
+  std::string resource_version_;  // of the same; empty: there is no Lease
+  Clock::Instant observed_at_;    // when it was first seen so
+  Clock::Instant renewed_at_;     // when our last write of it began
 };
 
 }  // namespace pilotlight::kube

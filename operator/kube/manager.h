@@ -7,7 +7,7 @@
 //   manager.AddController(controller);                     // runs only while we lead, after stores are
 //   synced return manager.Run(stop);                              // 0, or 1 when the lease was lost
 //
-// Order of stopping: controllers, reflectors, then the lease is given up, then the last events go out.
+// Order of stopping: controllers, then the lease is given up, then reflectors, then the last events go out.
 // Thread-safety: set up and Run from one thread; `synced` from any.
 #pragma once
 
@@ -48,16 +48,16 @@ class Manager {
 
   // A store that is kept in step while Run runs. Lives as long as the manager.
   template <typename T>
-  Store<T>& Watch(WatchOptions watch, typename Store<T>::Options options) {
+  Store<T>& Watch(const WatchOptions& watch, typename Store<T>::Options options) {
     auto store = std::make_unique<Store<T>>(std::move(options));
     Store<T>& result = *store;
-    AddReflectors(std::move(watch), std::move(store));
+    AddReflectors(watch, std::move(store));
     return result;
   }
   // Must outlive Run.
   void AddController(Controller& controller);
   // Something else that runs only while we lead, in a thread of its own, until stopped.
-  void AddRunnable(std::string name, std::function<void(const std::stop_token&)> run);
+  void AddRunnable(std::function<void(const std::stop_token&)> run);
   void SetEventRecorder(EventRecorder& recorder) { events_ = &recorder; }
 
   // Whether every store has had its first list.
@@ -67,7 +67,7 @@ class Manager {
   int Run(const std::stop_token& stop);
 
  private:
-  void AddReflectors(WatchOptions watch, std::unique_ptr<ObjectSink> sink);
+  void AddReflectors(const WatchOptions& watch, std::unique_ptr<ObjectSink> sink);
   void Lead(const std::stop_token& stop);
 
   ManagerOptions options_;
@@ -76,7 +76,7 @@ class Manager {
   Metrics& metrics_;
   std::vector<std::unique_ptr<ObjectSink>> sinks_;
   std::vector<std::unique_ptr<Reflector>> reflectors_;
-  std::vector<std::pair<std::string, std::function<void(const std::stop_token&)>>> runnables_;
+  std::vector<std::function<void(const std::stop_token&)>> runnables_;
   std::unique_ptr<LeaderElector> elector_;
   EventRecorder* events_ = nullptr;
   std::atomic<bool> leading_without_election_{false};

@@ -4,8 +4,10 @@
 // Thread-safety: all members may be called from any thread; what they return lives as long as the Metrics.
 #pragma once
 
+#include <functional>
 #include <map>
 #include <memory>
+#include <mutex>
 #include <string>
 #include <vector>
 
@@ -33,6 +35,10 @@ class Metrics {
   prometheus::Histogram& Histogram(const std::string& name, const std::string& help, const Labels& labels,
                                    const std::vector<double>& buckets);
 
+  // Called before every Text, for values that change with time alone. Must stay callable as long as Text is
+  // called.
+  void BeforeText(std::function<void()> refresh);
+
   // In Prometheus' text format; with the process's own metrics (memory, CPU, start, descriptors).
   std::string Text();
 
@@ -40,6 +46,8 @@ class Metrics {
 
  private:
   std::shared_ptr<prometheus::Registry> registry_;
+  std::mutex mutex_;
+  std::vector<std::function<void()>> refresh_;
 };
 
 }  // namespace pilotlight::kube

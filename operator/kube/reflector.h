@@ -4,11 +4,15 @@
 #pragma once
 
 #include <atomic>
+#include <expected>
 #include <memory>
 #include <stop_token>
 #include <string>
+#include <string_view>
 
+#include "common/log/log.h"
 #include "operator/kube/error.h"
+#include "operator/kube/reflector_machine.h"
 #include "operator/kube/resource.h"
 
 namespace pilotlight {
@@ -19,7 +23,6 @@ namespace pilotlight::kube {
 
 class Metrics;
 class ObjectSink;
-class ReflectorMachine;
 class Transport;
 
 struct ReflectorOptions {
@@ -41,15 +44,19 @@ class Reflector {
   bool synced() const { return synced_; }
 
  private:
-  void List(const std::stop_token& stop, const struct ListStep& step);
-  void Watch(const std::stop_token& stop, const struct WatchStep& step);
+  void List(const ReflectorMachine::ListPage& page, const std::stop_token& stop);
+  void Watch(const ReflectorMachine::Watch& watch, const std::stop_token& stop);
+  bool TakeLine(std::string_view line);
+  void Keep(const std::expected<void, std::string>& result);
+  void Count(const char* name, const char* help);
 
-  ReflectorOptions options_;
+  const ReflectorOptions options_;
   Transport& transport_;
   ObjectSink& sink_;
   Clock& clock_;
   Metrics& metrics_;
   std::unique_ptr<ReflectorMachine> machine_;
+  const log::Logger log_;
   std::atomic<bool> synced_{false};
 };
 

@@ -76,7 +76,6 @@ class ReflectorMachine {
   bool list_complete_ = false;
   bool synced_ = false;
   bool version_from_synthetic_ = false;
-  bool relist_after_watch_ = false;
   std::optional<Error> watch_error_;
   Instant watch_started_;
   std::uint64_t watch_events_ = 0;

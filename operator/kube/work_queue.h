@@ -30,7 +30,7 @@ inline constexpr int kLowPriority = -100;  // what the first list and resyncs br
 
 class WorkQueue {
  public:
-  // `name` labels the metrics.
+  // `name` labels the metrics. The metrics must not be asked for their text when the queue is gone.
   WorkQueue(std::string name, Clock& clock, Metrics& metrics);
   ~WorkQueue();
 
@@ -60,17 +60,20 @@ class WorkQueue {
   };
   void AddLocked(const Key& key, Clock::Instant when, int priority);
   void Promote(Clock::Instant now);  // delayed entries whose time has come
-  void Publish();                    // depth and work in hand, to the metrics
+  void Insert(Entry& entry, Clock::Instant when);
+  void Remove(Entry& entry);
+  void RefreshWorkInHand();
 
   Clock& clock_;
   std::unique_ptr<Instruments> instruments_;
   mutable std::mutex mutex_;
   std::condition_variable_any changed_;
   std::unordered_map<Key, std::unique_ptr<Entry>, KeyHash> entries_;
-  std::set<const Entry*, Order> ready_;
+  std::set<Entry*, Order> ready_;
   std::multimap<Clock::Instant, Entry*> delayed_;
   std::unordered_map<Key, int, KeyHash> failures_;
   std::uint64_t sequence_ = 0;
+  std::uint64_t generation_ = 0;  // of what Get waits for
 };
 
 }  // namespace pilotlight::kube
