@@ -41,10 +41,7 @@ install_operator() {
   file=$(manifest)
   before=$(operator_image_id)
   # Twice at most: the namespace and the resource's definition come first, and take a moment.
-  kube kubectl apply --server-side --force-conflicts -f "$file" || { sleep 2; kube kubectl apply --server-side --force-conflicts -f "$file"; }
-  if [[ $OPERATOR_IMAGE != pilotlight.dev/operator:dev ]]; then
-    kube kubectl -n pilotlight-system set image deployment/pilotlight-operator "operator=$OPERATOR_IMAGE"
-  fi
+  apply_manifest "$file" || { sleep 2; apply_manifest "$file"; }
   # The tag stays the same when the image changes.
   after="$(cat "$IMAGES/operator.id" "$IMAGES/sidecar.id")"
   if [[ -n $before && $before != "$after" ]]; then kube kubectl -n pilotlight-system rollout restart deployment/pilotlight-operator; fi
@@ -55,6 +52,11 @@ install_operator() {
     kube kubectl -n pilotlight-system logs deployment/pilotlight-operator --tail=50
     return 1
   }
+}
+
+apply_manifest() {
+  sed "s|pilotlight.dev/operator:dev|$OPERATOR_IMAGE|g; s|pilotlight.dev/sidecar:dev|$SIDECAR_IMAGE|g" "$HERE/$1" |
+    kube kubectl apply --server-side --force-conflicts -f -
 }
 
 operator_image_id() {
