@@ -7,11 +7,14 @@
 #include <chrono>
 #include <csignal>
 #include <cstdlib>
-#include <iostream>
+#include <memory>
+#include <mutex>
+#include <optional>
 #include <random>
 #include <stop_token>
 #include <string>
 #include <thread>
+#include <utility>
 #include <vector>
 
 #include "common/http/message.h"
@@ -118,6 +121,23 @@ std::jthread StopOnSignal(std::stop_source stop) {
   });
 }
 
+// The manager that runs now, for a probe that may ask at any moment.
+class Running {
+ public:
+  void Set(const kube::Manager* manager) {
+    const std::scoped_lock lock(mutex_);
+    manager_ = manager;
+  }
+  bool synced() const {
+    const std::scoped_lock lock(mutex_);
+    return manager_ != nullptr && manager_->synced();
+  }
+
+ private:
+  mutable std::mutex mutex_;
+  const kube::Manager* manager_ = nullptr;
+};
+
 std::optional<control::Resources> FindResources(const kube::ServedApis& apis) {
   constexpr std::array<std::string_view, 2> kVersions = {"v1", "v1beta1"};
   const auto models = apis.Newest(api::kGroup, api::kPlural);
@@ -173,7 +193,7 @@ std::vector<std::unique_ptr<http::Server>> Listen(const Flags& flags, const kube
 }
 
 int Work(const Flags& flags, kube::Client& client, kube::Transport& transport, const kube::Config& config,
-         Clock& clock, kube::Metrics& metrics, std::atomic<const kube::Manager*>& running,
+         Clock& clock, kube::Metrics& metrics, Running& running,
          const std::stop_token& stop) {
   const auto found = Discover(client, clock, stop);
   if (!found) return 0;
@@ -210,9 +230,9 @@ int Work(const Flags& flags, kube::Client& client, kube::Transport& transport, c
   queue = &controller.queue();
   manager.AddController(controller);
 
-  running = &manager;
+  running.Set(&manager);
   const int code = manager.Run(stop);
-  running = nullptr;
+  running.Set(nullptr);
   return code;
 }
 
@@ -236,13 +256,10 @@ int Main(const Flags& flags) {
   }
   kube::Client client(**transport);
 
-  std::atomic<const kube::Manager*> running = nullptr;
+  Running running;
   kube::Health health(metrics);
   health.AddLive("ping", [] { return true; });
-  health.AddReady("synced", [&] {
-    const kube::Manager* manager = running;
-    return manager != nullptr && manager->synced();
-  });
+  health.AddReady("synced", [&] { return running.synced(); });
   const auto servers = Listen(flags, health);
   if (servers.empty() && (flags.metrics_address != "0" || flags.health_address != "0")) return 2;
 

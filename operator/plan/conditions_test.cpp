@@ -1,0 +1,213 @@
+// docs/status.md is a table of states and conditions; here is a test for each of its rows, in its order.
+#include <gtest/gtest.h>
+
+#include <fstream>
+#include <sstream>
+
+#include "operator/plan/testing/cluster.h"
+
+namespace pilotlight::plan::testing {
+namespace {
+
+using nlohmann::json;
+using std::chrono::minutes;
+using std::chrono::seconds;
+
+struct Row {
+  const char* state;
+  const char* ready;
+  const char* up_to_date;
+  const char* validated;
+  const char* reconciling;
+  const char* stalled;
+  std::function<void(Cluster&)> arrange;
+};
+
+void NewRevision(Cluster& cluster, const Behaviour& how) {
+  cluster.Apply({{"model", {{"uri", "https://models.example/v2"}}}});
+  cluster.behaviours[cluster.Revision()] = how;
+}
+
+void Complete(Cluster& cluster) {
+  cluster.Apply({{"replicas", 2}});
+  cluster.Run();
+}
+
+void UntilPhase(Cluster& cluster, api::Phase phase) {
+  for (int i = 0; i < 200 && cluster.status().rollout.phase != phase; ++i) {
+    cluster.Reconcile();
+    cluster.Kubernetes();
+    if (i > 20) cluster.Wait(seconds(1));
+  }
+}
+
+Behaviour Loading() {
+  return {.ready = false, .phase = "Loading"};
+}
+
+const Row kRows[] = {
+    {"first start", "False", "False", "Unknown", "True", "False", [](Cluster& c) { c.Reconcile(); }},
+    {"first start, the world in the way", "False", "False", "Unknown", "True", "False",
+     [](Cluster& c) {
+       c.usual = Waiting();
+       c.Run(minutes(2));
+     }},
+    {"first start, past the deadline", "False", "False", "Unknown", "False", "True",
+     [](Cluster& c) {
+       c.usual = Waiting();
+       c.Run(minutes(11));
+     }},
+    {"first start, proof failed", "False", "False", "False", "False", "True",
+     [](Cluster& c) {
+       c.usual = Broken();
+       c.Run();
+     }},
+    {"complete", "True", "True", "True", "False", "False", Complete},
+    {"replacing, proving", "True", "False", "Unknown", "True", "False",
+     [](Cluster& c) {
+       Complete(c);
+       NewRevision(c, Loading());
+       c.Run(seconds(20));
+     }},
+    {"replacing, past the deadline", "True", "False", "Unknown", "False", "True",
+     [](Cluster& c) {
+       Complete(c);
+       NewRevision(c, Waiting());
+       c.Run(minutes(11));
+     }},
+    {"replacing, promoting", "True", "False", "True", "True", "False",
+     [](Cluster& c) {
+       Complete(c);
+       NewRevision(c, Good('b'));
+       UntilPhase(c, api::Phase::kPromoting);
+     }},
+    {"replacing, retiring", "True", "True", "True", "True", "False",
+     [](Cluster& c) {
+       Complete(c);
+       NewRevision(c, Good('b'));
+       UntilPhase(c, api::Phase::kRetiring);
+     }},
+    {"replacing, proof failed", "True", "False", "False", "False", "True",
+     [](Cluster& c) {
+       Complete(c);
+       NewRevision(c, Broken());
+       c.Run();
+     }},
+    {"scaling up", "False", "True", "True", "True", "False",
+     [](Cluster& c) {
+       Complete(c);
+       c.Apply({{"replicas", 4}});
+       c.Reconcile();
+     }},
+    {"degraded", "False", "True", "True", "True", "False",
+     [](Cluster& c) {
+       Complete(c);
+       c.usual = Waiting("EngineCrashed");
+       c.Kubernetes();
+       c.Run(seconds(20));
+     }},
+    {"degraded, past the deadline", "False", "True", "True", "False", "True",
+     [](Cluster& c) {
+       Complete(c);
+       c.usual = Waiting("EngineCrashed");
+       c.Kubernetes();
+       c.Run(minutes(11));
+     }},
+    {"scaled to zero", "False", "True", "True", "False", "False",
+     [](Cluster& c) {
+       Complete(c);
+       c.Apply({{"replicas", 0}});
+       c.Run();
+     }},
+    {"scaled to zero, never proven", "False", "False", "Unknown", "False", "False",
+     [](Cluster& c) {
+       c.Apply({{"replicas", 0}});
+       c.Run();
+     }},
+    {"invalid spec, nothing there", "False", "False", "False", "False", "True",
+     [](Cluster& c) {
+       c.Apply({{"replicas", -1}});
+       c.Run();
+     }},
+    {"invalid spec, serving", "True", "False", "False", "False", "True",
+     [](Cluster& c) {
+       Complete(c);
+       c.Apply({{"replicas", -1}});
+       c.Run();
+     }},
+    {"name taken", "False", "False", "Unknown", "False", "True",
+     [](Cluster& c) {
+       c.problem = Problem{"NameConflict", "somebody else's", true};
+       c.Reconcile(0);
+     }},
+};
+
+class TruthTable : public ::testing::TestWithParam<Row> {};
+
+TEST_P(TruthTable, Holds) {
+  const Row& row = GetParam();
+  Cluster cluster;
+  row.arrange(cluster);
+  const auto status = [&](const char* type) {
+    const std::string condition = cluster.Condition(type);
+    return condition.substr(0, condition.find('/'));
+  };
+  EXPECT_EQ(status("Ready"), row.ready);
+  EXPECT_EQ(status("UpToDate"), row.up_to_date);
+  EXPECT_EQ(status("Validated"), row.validated);
+  EXPECT_EQ(status("Reconciling"), row.reconciling);
+  EXPECT_EQ(status("Stalled"), row.stalled);
+  for (const api::Condition& condition : cluster.status().conditions) {
+    EXPECT_EQ(condition.observed_generation, cluster.Observe().model.generation) << condition.type;
+    EXPECT_NE(condition.reason, "") << condition.type;
+    EXPECT_NE(condition.last_transition, api::Time()) << condition.type;
+  }
+}
+
+INSTANTIATE_TEST_SUITE_P(Rows, TruthTable, ::testing::ValuesIn(kRows), [](const auto& row) {
+  std::string name = row.param.state;
+  std::erase(name, ',');
+  std::ranges::replace(name, ' ', '_');
+  return name;
+});
+
+TEST(Conditions, AreThoseOfTheDocs) {
+  std::ifstream in(std::string(PILOTLIGHT_SOURCE_DIR) + "/docs/status.md");
+  std::stringstream docs;
+  docs << in.rdbuf();
+  for (const Row& row : kRows) {
+    std::string line = std::string("| ") + row.state;
+    for (const char* cell : {row.ready, row.up_to_date, row.validated, row.reconciling, row.stalled}) {
+      line += std::string(" | ") + cell;
+    }
+    EXPECT_NE(docs.str().find(line + " |"), std::string::npos) << line << " |";
+  }
+}
+
+TEST(Conditions, KeepTheTimeOfTheirLastTransition) {
+  Cluster cluster;
+  cluster.usual = Waiting();
+  cluster.Run(seconds(30));
+  const api::Time before = cluster.status().Find("Ready")->last_transition;
+  cluster.usual = Waiting("Unauthorized");
+  cluster.Run(seconds(30));
+  EXPECT_EQ(cluster.Condition("Reconciling"), "True/Unauthorized");
+  EXPECT_EQ(cluster.status().Find("Reconciling")->last_transition, before) << "its status has not changed";
+  EXPECT_EQ(cluster.status().Find("Ready")->last_transition, before);
+  cluster.usual = Good();
+  cluster.Run();
+  EXPECT_GT(cluster.status().Find("Ready")->last_transition, before);
+}
+
+TEST(Conditions, NeverSayReconcilingAndStalledAtOnce) {
+  Cluster cluster;
+  cluster.usual = Waiting();
+  for (int i = 0; i < 30; ++i) {
+    cluster.Run(minutes(1));
+    EXPECT_NE(cluster.Condition("Reconciling").substr(0, 4) + cluster.Condition("Stalled").substr(0, 4),
+              "TrueTrue");
+  }
+}
+
+}  // namespace
+}  // namespace pilotlight::plan::testing
