@@ -56,6 +56,12 @@ def test_failures_md_explains_every_reason_of_the_contract():
     assert reasons - set(re.findall(r"`([A-Z][A-Za-z]+)`", text("docs/failures.md"))) == set()
 
 
+def test_failures_md_explains_every_trouble_that_the_operator_names():
+    found = set(re.findall(r'(?:Wrong\(|Waiting\{|Problem\{|Refused\()\s*"([A-Z][A-Za-z]+)"', sources("operator/plan", "operator/control")))
+    assert len(found) > 10, "the expression above no longer finds them"
+    assert found - set(re.findall(r"`([A-Z][A-Za-z]+)`", text("docs/failures.md"))) == set()
+
+
 def test_the_index_lists_every_design_record_once():
     records = sorted(path.name for path in (ROOT / "docs/designs").glob("[0-9]*.md"))
     assert sorted(re.findall(r"\(([0-9][^)]*\.md)\)", text("docs/designs/README.md"))) == records
