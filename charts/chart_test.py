@@ -258,6 +258,8 @@ def test_the_operator_knows_the_flags_it_is_given(values):
     known = set(re.findall(r"--[a-z][-a-z]*", text))
     [pod] = pod_specs(render(values=values))
     assert {arg.split("=")[0] for arg in pod["containers"][0]["args"]} <= known
+    levels = json.loads((CHART / "values.schema.json").read_text())["properties"]["logLevel"]["enum"]
+    assert "{" + ",".join(levels) + "}" in text
 
 
 # ---- who may do what -------------------------------------------------------------------------------------------------
