@@ -53,7 +53,9 @@ Result<std::vector<std::string>> VersionsOf(Client& client, const std::string& g
   if (!body) return std::unexpected(body.error());
   std::vector<std::string> versions;
   try {
-    for (const json& version : json::parse(*body).at("versions")) versions.push_back(version.at("version"));
+    // Named, for GCC 14 does not keep what a range's temporaries hold.
+    const json group_document = json::parse(*body);
+    for (const json& version : group_document.at("versions")) versions.push_back(version.at("version"));
   } catch (const json::exception& e) {
     return std::unexpected(NotUnderstood(target, e.what()));
   }
