@@ -57,18 +57,26 @@ prometheus::Histogram& Metrics::Histogram(const std::string& name, const std::st
   return prometheus::BuildHistogram().Name(name).Help(help).Register(*registry_).Add(labels, buckets);
 }
 
-void Metrics::BeforeText(std::function<void()> refresh) {
+std::shared_ptr<void> Metrics::BeforeText(std::function<void()> refresh) {
+  auto end = [this](const int* id) {
+    {
+      const std::scoped_lock lock(mutex_);
+      refresh_.erase(id);
+    }
+    delete id;
+  };
+  const std::shared_ptr<int> handle(new int, end);
   const std::scoped_lock lock(mutex_);
-  refresh_.push_back(std::move(refresh));
+  refresh_.emplace(handle.get(), std::move(refresh));
+  return handle;
 }
 
 std::string Metrics::Text() {
-  std::vector<std::function<void()>> refresh;
   {
+    // Held during the calls, so that nobody is called who has gone.
     const std::scoped_lock lock(mutex_);
-    refresh = refresh_;
+    for (const auto& [id, refresh] : refresh_) refresh();
   }
-  for (const auto& each : refresh) each();
   RefreshProcess(*this);
   std::ostringstream text;
   prometheus::TextSerializer().Serialize(text, registry_->Collect());

@@ -35,9 +35,9 @@ class Metrics {
   prometheus::Histogram& Histogram(const std::string& name, const std::string& help, const Labels& labels,
                                    const std::vector<double>& buckets);
 
-  // Called before every Text, for values that change with time alone. Must stay callable as long as Text is
-  // called.
-  void BeforeText(std::function<void()> refresh);
+  // `refresh` is called before every Text, for values that change with time alone, until what is returned
+  // here is gone. The metrics must outlive it.
+  [[nodiscard]] std::shared_ptr<void> BeforeText(std::function<void()> refresh);
 
   // In Prometheus' text format; with the process's own metrics (memory, CPU, start, descriptors).
   std::string Text();
@@ -47,7 +47,7 @@ class Metrics {
  private:
   std::shared_ptr<prometheus::Registry> registry_;
   std::mutex mutex_;
-  std::vector<std::function<void()>> refresh_;
+  std::map<const void*, std::function<void()>> refresh_;
 };
 
 }  // namespace pilotlight::kube

@@ -77,7 +77,7 @@ bool WorkQueue::Order::operator()(const Entry* a, const Entry* b) const {
 
 WorkQueue::WorkQueue(std::string name, Clock& clock, Metrics& metrics)
     : clock_(clock), instruments_(std::make_unique<Instruments>(name, metrics)) {
-  metrics.BeforeText([this] { RefreshWorkInHand(); });
+  refresh_ = metrics.BeforeText([this] { RefreshWorkInHand(); });
 }
 
 WorkQueue::~WorkQueue() = default;

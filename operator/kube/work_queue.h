@@ -30,7 +30,7 @@ inline constexpr int kLowPriority = -100;  // what the first list and resyncs br
 
 class WorkQueue {
  public:
-  // `name` labels the metrics. The metrics must not be asked for their text when the queue is gone.
+  // `name` labels the metrics.
   WorkQueue(std::string name, Clock& clock, Metrics& metrics);
   ~WorkQueue();
 
@@ -73,7 +73,8 @@ class WorkQueue {
   std::multimap<Clock::Instant, Entry*> delayed_;
   std::unordered_map<Key, int, KeyHash> failures_;
   std::uint64_t sequence_ = 0;
-  std::uint64_t generation_ = 0;  // of what Get waits for
+  std::uint64_t generation_ = 0;   // of what Get waits for
+  std::shared_ptr<void> refresh_;  // the last member: gone first
 };
 
 }  // namespace pilotlight::kube
