@@ -13,6 +13,9 @@ from .errors import FrozenShape, UnsupportedOutput
 from .source import place_of
 
 
+_ENOUGH = 3  # sizes of one axis
+
+
 @dataclass
 class Trial:
     """`outputs` are the module's own answer to `inputs`. `axis` is what has another size here, if anything has."""
@@ -45,6 +48,8 @@ def of_sizes(module, names, inputs, axes: list[Axis]) -> list[Trial]:
     for axis in axes:
         accepted, refusal = [], None
         for size in axis.sizes(inputs):
+            if len(accepted) == _ENOUGH:
+                break
             values = axes_.resized(inputs, axis, size)
             try:
                 accepted.append(Trial(values, eager.run(module, values), axis, size))
