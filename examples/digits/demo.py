@@ -85,8 +85,8 @@ def upload(digest: str) -> str:
     print(kubectl(*apply, text=string.Template((HERE / "models.yaml").read_text()).substitute(IMAGE=IMAGE, DIGEST=digest)),
           end="")
     print(kubectl("rollout", "status", "deployment/models", "--timeout=120s"), end="")
-    namespace = json.loads(kubectl("get", "service", "models", "-o", "json"))["metadata"]["namespace"]
-    return f"http://models.{namespace}.svc/digits.tar"
+    # Its address rather than its name: a cluster need not have DNS.
+    return f"http://{json.loads(kubectl('get', 'service', 'models', '-o', 'json'))['spec']['clusterIP']}/digits.tar"
 
 
 def deploy(uri: str, digest: str) -> dict:
