@@ -116,7 +116,7 @@ Awaitable<void> Connection::run() {
   while (socket_.is_open()) {
     const auto head = co_await read_head();
     if (!head) {
-      if (head.error()) co_await answer({}, *head.error(), Clock::now(), false);
+      if (head.error()) co_await refuse(*head.error());
       break;
     }
     if (!co_await serve_one(*head)) break;
@@ -129,7 +129,7 @@ Awaitable<void> Connection::run_refused() {
   idle_ = false;
   auto refusal = error(503, "too many connections; try again");
   refusal.fields.emplace_back("retry-after", "1");
-  co_await answer({}, std::move(refusal), Clock::now(), false);
+  co_await refuse(std::move(refusal));
   close();
 }
 
@@ -178,7 +178,7 @@ Awaitable<bool> Connection::serve_one(std::size_t head_bytes) {
   boost::system::error_code failed;
   pending->parser.put(asio::buffer(in_.data(), head_bytes), failed);
   if (failed || !pending->parser.is_header_done()) {
-    co_return co_await answer({}, error(400, "the request's head is not HTTP/1.1"), pending->started, false);
+    co_return co_await refuse(error(400, "the request's head is not HTTP/1.1"));
   }
   in_.erase(0, head_bytes);
 
@@ -288,7 +288,7 @@ void Connection::watch_for_close(const std::shared_ptr<Pending>& pending) {
       });
 }
 
-Awaitable<bool> Connection::answer(const Request& request, Response response, Clock::time_point started,
+Awaitable<bool> Connection::answer(Request& request, Response response, Clock::time_point started,
                                    bool keep) {
   shared_->service->finish(request, response, started);
   keep = keep && !response.close && !shared_->close_after_answers;
@@ -296,6 +296,12 @@ Awaitable<bool> Connection::answer(const Request& request, Response response, Cl
   const bool written = co_await write(head, request.method == "HEAD" ? std::string_view() : response.body);
   if (written && !keep) co_await linger();
   co_return written&& keep;
+}
+
+// Of what is not even a request.
+Awaitable<bool> Connection::refuse(Response response) {
+  Request nothing;
+  co_return co_await answer(nothing, std::move(response), Clock::now(), false);
 }
 
 Awaitable<bool> Connection::write(std::string_view head, std::string_view body) {

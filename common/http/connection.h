@@ -54,7 +54,8 @@ class Connection : public std::enable_shared_from_this<Connection> {
   Awaitable<bool> serve_one(std::size_t head_bytes);
   Awaitable<std::expected<void, Refusal>> read_body(Pending& pending, std::uint64_t bytes);
   Awaitable<void> await_answer(Pending& pending);
-  Awaitable<bool> answer(const Request& request, Response response, Clock::time_point started, bool keep);
+  Awaitable<bool> answer(Request& request, Response response, Clock::time_point started, bool keep);
+  Awaitable<bool> refuse(Response response);
   Awaitable<bool> write(std::string_view head, std::string_view body);
   Awaitable<void> linger();
   void watch_for_close(const std::shared_ptr<Pending>& pending);

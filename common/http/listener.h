@@ -41,7 +41,7 @@ class Service {
 
   // Called with the head, before the body is read: the most bytes that the body may have, or the answer at
   // once.
-  virtual std::expected<std::uint64_t, Response> admit(const Request& head) = 0;
+  virtual std::expected<std::uint64_t, Response> admit(Request& head) = 0;
 
   // Called with the whole request. Answer through the exchange, now or later.
   virtual void serve(const std::shared_ptr<Exchange>& exchange) = 0;
@@ -49,8 +49,8 @@ class Service {
   // Called for every answer just before it is written, those of the listener itself (400, 408, 413, …)
   // included: the place for common header fields, metrics and the access log. A request whose head was
   // unreadable is empty.
-  virtual void finish(const Request& /*request*/, Response& /*response*/,
-                      Exchange::Clock::time_point /*started*/) {}
+  virtual void finish(Request& /*request*/, Response& /*response*/, Exchange::Clock::time_point /*started*/) {
+  }
 };
 
 // Accepts HTTP/1.1 connections and reads requests from them, strictly: whatever two parsers could read in two

@@ -2,6 +2,7 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <memory>
 #include <string>
 #include <string_view>
 #include <utility>
@@ -22,7 +23,8 @@ struct Request {
   std::string_view query;   // after the '?', or empty
   std::vector<Field> fields;
   std::string body;
-  std::string_view peer;  // the client's address, without the port
+  std::string_view peer;          // the client's address, without the port
+  std::shared_ptr<void> context;  // the service's own, from admit() to finish()
 
   // The first field of that name (any case), or an empty view.
   std::string_view field(std::string_view name) const;

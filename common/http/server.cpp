@@ -14,7 +14,7 @@ struct Server::Impl final : Service {
   Impl(std::string where, Handler what, Limits how)
       : address(std::move(where)), handler(std::move(what)), limits(how) {}
 
-  std::expected<std::uint64_t, Response> admit(const Request& /*head*/) override { return limits.body_bytes; }
+  std::expected<std::uint64_t, Response> admit(Request& /*head*/) override { return limits.body_bytes; }
 
   void serve(const std::shared_ptr<Exchange>& exchange) override {
     try {

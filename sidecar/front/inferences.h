@@ -1,0 +1,119 @@
+#pragma once
+
+#include <array>
+#include <chrono>
+#include <cstdint>
+#include <deque>
+#include <functional>
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "sidecar/front/arena_heap.h"
+#include "sidecar/front/engine.h"
+#include "sidecar/front/timers.h"
+#include "sidecar/wire/arena.h"
+#include "sidecar/wire/contract.h"
+
+namespace pilotlight::front {
+
+// Input tensors in the arena, in the contract's order.
+struct Inputs {
+  std::vector<wire::Tensor> tensors;
+  std::vector<ArenaHeap::Block> blocks;
+};
+
+struct OutputTensor {
+  std::string_view name;
+  wire::Datatype datatype;
+  std::span<const std::int64_t> shape;
+  std::span<const std::byte> bytes;
+};
+
+enum class Outcome {
+  kOk,
+  kModelError,
+  kOutputTooLarge,
+  kOutOfMemory,
+  kContractBroken,
+  kNonFinite,
+  kEngineLost,  // it died with the request in hand
+  kExpired,     // its deadline passed while it waited
+};
+
+// What became of an inference. The outputs are valid during the call only.
+struct Answer {
+  Outcome outcome = Outcome::kOk;
+  std::span<const OutputTensor> outputs = {};
+  std::chrono::nanoseconds queued{};
+  std::chrono::nanoseconds compute{};
+};
+
+// The inferences that wait for the engine and those that it has. Runs on the loop's thread.
+class Inferences {
+ public:
+  struct Limits {
+    std::size_t waiting = 128;
+    std::chrono::duration<double> engine_time{30};  // with one inference; then the engine hangs
+  };
+
+  // `hangs` is called when the engine holds an inference for too long.
+  Inferences(const wire::Arena& arena, std::uint64_t output_bytes, Timers& timers, Limits limits,
+             std::function<void()> hangs);
+
+  ArenaHeap& heap() { return heap_; }
+
+  // An engine is there, and answers by this contract, which must stay until lost().
+  void serve_with(Engine& engine, const wire::Contract& contract);
+  // The engine is no more: what it had fails, what waits goes on waiting for the next.
+  void lost();
+  void result(const wire::ParsedResult& result);
+
+  // The number of a new inference, for cancel(); 0 if too many wait already. `done` is called exactly once
+  // unless it is cancelled.
+  std::uint64_t submit(Inputs inputs, Timers::Clock::time_point deadline,
+                       std::function<void(const Answer&)> done);
+  // Nobody wants the answer any more. What the engine has, it finishes.
+  void cancel(std::uint64_t id);
+
+  std::size_t waiting() const { return waiting_.size(); }
+  std::size_t in_flight() const;
+
+ private:
+  using Clock = Timers::Clock;
+  struct Work {
+    std::uint64_t id = 0;
+    Inputs inputs;
+    Clock::time_point deadline;
+    Clock::time_point submitted;
+    Clock::time_point sent;
+    std::function<void(const Answer&)> done;
+  };
+  // One at the engine, one on its way, so that the engine never waits for us.
+  static constexpr std::size_t kDepth = 2;
+
+  void pump();
+  bool send(Work& work, std::size_t slot);
+  void sweep();
+  std::uint64_t output_offset(std::size_t slot) const { return outputs_begin_ + slot * output_bytes_; }
+  Outcome check_outputs(const wire::ParsedResult& result, std::size_t slot,
+                        std::vector<OutputTensor>& outputs) const;
+
+  const wire::Arena& arena_;
+  std::uint64_t output_bytes_;
+  std::uint64_t outputs_begin_;
+  ArenaHeap heap_;
+  Timers& timers_;
+  Limits limits_;
+  std::function<void()> hangs_;
+  Engine* engine_ = nullptr;
+  const wire::Contract* contract_ = nullptr;
+  std::deque<Work> waiting_;
+  std::array<std::optional<Work>, kDepth> slots_;
+  Clock::time_point engine_since_;  // when the engine took up what it is at now
+  std::uint64_t last_id_ = 0;
+  Timers::Handle sweep_;
+};
+
+}  // namespace pilotlight::front

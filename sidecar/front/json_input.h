@@ -1,0 +1,92 @@
+#pragma once
+
+#include <simdjson.h>
+
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <span>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "sidecar/wire/messages.h"
+
+// What reading of clients' JSON shares. simdjson's on-demand reader looks only at what it is asked for, so
+// everything that passes by is looked at here: duplicate keys, nesting, malformed values in fields that
+// nobody uses.
+//
+// Errors are thrown as Refusal, and caught where a request's reading begins.
+namespace pilotlight::front {
+
+struct Refusal {
+  unsigned status;
+  std::string message;
+};
+
+// Where in the document the reader is. What was pushed when an error is thrown stays, and names the place.
+class JsonPath {
+ public:
+  void push(std::string_view name) { parts_.push_back({.name = name}); }
+  void push(std::size_t index) { parts_.push_back({.index = index}); }
+  void pop() { parts_.pop_back(); }
+  std::size_t depth() const { return parts_.size(); }
+  std::string text() const;  // "inputs[0].data[3]"; "the body" at the top
+
+ private:
+  struct Part {
+    std::string_view name = {};
+    std::size_t index = 0;
+  };
+  std::vector<Part> parts_;
+};
+
+// 400 at the place where the reader is: "inputs[0].data[3]: must be …".
+[[noreturn]] void refuse(const JsonPath& path, std::string_view what);
+
+// What simdjson found, in our words.
+[[noreturn]] void refuse(const JsonPath& path, simdjson::error_code error);
+
+// A client's text as it may stand in a message: cut, and without what is not printable.
+std::string shown(std::string_view text);
+
+// The keys of one object, each once.
+class UniqueKeys {
+ public:
+  void add(std::string_view key, const JsonPath& path);
+
+ private:
+  std::vector<std::string_view> seen_;
+};
+
+inline constexpr std::size_t kMaxDepth = 32;
+
+// Reads a value that is not used, all of it.
+void pass_over(simdjson::ondemand::value value, JsonPath& path);
+
+// Reads the parameters of a request or tensor: known ones through `known`, which returns whether it took the
+// value; others are passed over, except reserved names, which are refused.
+void read_parameters(simdjson::ondemand::value value, JsonPath& path,
+                     const std::function<bool(std::string_view, simdjson::ondemand::value)>& known);
+
+// Writes a tensor's numbers to `out`, which has the size of shape × datatype, from nested lists of that
+// shape; or, if `flat` is allowed, from one list of them all.
+void read_numbers(simdjson::ondemand::value data, wire::Datatype type, std::span<const std::int64_t> shape,
+                  bool flat, std::span<std::byte> out, JsonPath& path);
+
+// The shape of nested lists, by the first of each level. The value can be read afterwards.
+std::vector<std::int64_t> shape_of_lists(simdjson::ondemand::value& data, JsonPath& path);
+
+// A parser fit for a body of that size: one that is kept for small bodies, a new one for large.
+class BodyParser {
+ public:
+  explicit BodyParser(std::size_t bytes);
+  simdjson::ondemand::parser& operator*() { return own_ ? *own_ : kept_; }
+  simdjson::ondemand::parser* operator->() { return &**this; }
+
+ private:
+  static thread_local simdjson::ondemand::parser kept_;
+  std::unique_ptr<simdjson::ondemand::parser> own_;
+};
+
+}  // namespace pilotlight::front

@@ -1,0 +1,138 @@
+#include "sidecar/front/json_output.h"
+
+#include <array>
+#include <charconv>
+#include <cmath>
+#include <cstring>
+#include <nlohmann/json.hpp>
+#include <stdfloat>
+#include <type_traits>
+
+#include "sidecar/wire/datatype.h"
+
+namespace pilotlight::front {
+namespace {
+
+constexpr std::size_t kNumberBytes = 32;  // the longest double has 24
+
+// Calls `use` with a value of the type's C++ type, for its type alone.
+template <class Use>
+void with_type(wire::Datatype type, Use use) {
+  switch (type) {
+    case wire::Datatype::kBool:
+      return use(bool{});
+    case wire::Datatype::kUint8:
+      return use(std::uint8_t{});
+    case wire::Datatype::kInt8:
+      return use(std::int8_t{});
+    case wire::Datatype::kInt16:
+      return use(std::int16_t{});
+    case wire::Datatype::kInt32:
+      return use(std::int32_t{});
+    case wire::Datatype::kInt64:
+      return use(std::int64_t{});
+    case wire::Datatype::kFp16:
+      return use(std::float16_t{});
+    case wire::Datatype::kBf16:
+      return use(std::bfloat16_t{});
+    case wire::Datatype::kFp32:
+      return use(float{});
+    case wire::Datatype::kFp64:
+      return use(double{});
+  }
+}
+
+template <class T>
+T load(const std::byte* from) {
+  if constexpr (std::is_same_v<T, bool>) {
+    return *from != std::byte{0};  // the engine's byte need not be a bool's
+  } else {
+    T value;
+    std::memcpy(&value, from, sizeof value);
+    return value;
+  }
+}
+
+template <class T>
+char* write(char* at, T value) {
+  const auto text = [&](std::string_view word) { return std::ranges::copy(word, at).out; };
+  if constexpr (std::is_same_v<T, bool>) {
+    return text(value ? "true" : "false");
+  } else if constexpr (std::is_integral_v<T>) {
+    return std::to_chars(at, at + kNumberBytes, static_cast<std::int64_t>(value)).ptr;
+  } else {
+    if (!std::isfinite(static_cast<double>(value))) return text("null");
+    return std::to_chars(at, at + kNumberBytes, value).ptr;
+  }
+}
+
+template <class T>
+void append_list(std::string& out, const std::byte* from, std::size_t count) {
+  const auto before = out.size();
+  out.resize_and_overwrite(before + 2 + count * (kNumberBytes + 1), [&](char* data, std::size_t) {
+    char* at = data + before;
+    *at++ = '[';
+    for (std::size_t i = 0; i < count; ++i) {
+      if (i > 0) *at++ = ',';
+      at = write(at, load<T>(from + i * sizeof(T)));
+    }
+    *at++ = ']';
+    return static_cast<std::size_t>(at - data);
+  });
+}
+
+template <class T>
+const std::byte* append_levels(std::string& out, std::span<const std::int64_t> shape, const std::byte* from) {
+  const auto count = static_cast<std::size_t>(shape.front());
+  if (shape.size() == 1) {
+    append_list<T>(out, from, count);
+    return from + count * sizeof(T);
+  }
+  out += '[';
+  for (std::size_t i = 0; i < count; ++i) {
+    if (i > 0) out += ',';
+    from = append_levels<T>(out, shape.subspan(1), from);
+  }
+  out += ']';
+  return from;
+}
+
+}  // namespace
+
+void append_string(std::string& out, std::string_view text) {
+  out += nlohmann::json(text).dump(-1, ' ', false, nlohmann::json::error_handler_t::replace);
+}
+
+void append_flat(std::string& out, wire::Datatype type, std::span<const std::byte> bytes) {
+  with_type(type, [&]<class T>(T) { append_list<T>(out, bytes.data(), bytes.size() / sizeof(T)); });
+}
+
+void append_nested(std::string& out, wire::Datatype type, std::span<const std::int64_t> shape,
+                   std::span<const std::byte> bytes) {
+  with_type(type, [&]<class T>(T) {
+    if (!shape.empty()) {
+      append_levels<T>(out, shape, bytes.data());
+      return;
+    }
+    std::array<char, kNumberBytes> buffer;
+    out.append(buffer.data(), write(buffer.data(), load<T>(bytes.data())));
+  });
+}
+
+void append_shape(std::string& out, std::span<const std::int64_t> shape) {
+  append_flat(out, wire::Datatype::kInt64, std::as_bytes(shape));
+}
+
+double element(wire::Datatype type, std::span<const std::byte> bytes, std::size_t index) {
+  double value = 0;
+  with_type(type,
+            [&]<class T>(T) { value = static_cast<double>(load<T>(bytes.data() + index * sizeof(T))); });
+  return value;
+}
+
+void append_number(std::string& out, double value) {
+  std::array<char, kNumberBytes> buffer;
+  out.append(buffer.data(), write(buffer.data(), value));
+}
+
+}  // namespace pilotlight::front

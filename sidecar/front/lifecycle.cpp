@@ -1,0 +1,354 @@
+#include "sidecar/front/lifecycle.h"
+
+#include <csignal>
+#include <format>
+#include <nlohmann/json.hpp>
+#include <utility>
+
+#include "common/log/log.h"
+
+namespace pilotlight::front {
+
+using wire::Failure;
+using wire::FailureClass;
+
+namespace {
+
+// After this long without a crash, the next one is met as if it were the first.
+constexpr std::chrono::seconds kSteadyAfter{60};
+
+double number(const nlohmann::json& document, const char* name) {
+  const auto found = document.find(name);
+  return found != document.end() && found->is_number() ? found->get<double>() : -1;
+}
+
+}  // namespace
+
+Lifecycle::Lifecycle(Config config, artifact::FetchOptions fetch, Timers& timers, Fetcher& fetcher,
+                     StartEngine start_engine, Memory& memory, const wire::Arena& arena)
+    : config_(std::move(config)),
+      fetch_options_(std::move(fetch)),
+      timers_(timers),
+      fetcher_(fetcher),
+      start_engine_(std::move(start_engine)),
+      memory_(memory),
+      arena_(arena),
+      began_(timers.now()),
+      phase_began_(began_) {
+  status_.since = timers.wall();
+}
+
+void Lifecycle::start() {
+  if (config_.invalid) return fail(*config_.invalid, nullptr);
+  if (const auto before = memory_.recall()) {
+    verdict_ = *before;
+    status_.attempt = before->attempt;
+    if (before->final_failure) return fail(*before->final_failure, nullptr);
+    if (before->phase != Phase::kReady && before->phase != Phase::kDraining) {
+      status_.engine_last_exit = std::format("the container ended while {}", phase_name(before->phase));
+    }
+  }
+  fetch();
+}
+
+Status Lifecycle::status() const {
+  Status now = status_;
+  now.bytes_fetched = fetcher_.progress().bytes;
+  now.bytes_total = fetcher_.progress().total;
+  return now;
+}
+
+void Lifecycle::enter(Phase phase) {
+  if (draining_) phase = Phase::kDraining;
+  if (phase != status_.phase) {
+    status_.phase = phase;
+    status_.since = timers_.wall();
+    phase_began_ = timers_.now();
+  }
+  status_.final = phase == Phase::kFailed;
+  verdict_.phase = phase;
+  verdict_.attempt = status_.attempt;
+  memory_.remember(verdict_);
+  if (phase == Phase::kReady) {
+    memory_.last_words("");
+  } else if (status_.failure) {
+    memory_.last_words(
+        std::format("{}: {} {}", status_.failure->reason, status_.failure->message, status_.failure->remedy));
+  } else if (phase != Phase::kDraining) {
+    memory_.last_words(
+        std::format("ended while {}; if it was killed, the memory limit may be too low for the model",
+                    phase_name(phase)));
+  }
+  log::Info("Phase", {{"phase", phase_name(phase)}, {"revision", config_.identity.revision}});
+  if (observer_.changed) observer_.changed();
+}
+
+void Lifecycle::fetch() {
+  enter(Phase::kFetching);
+  // Linking LibTorch takes a while: let it do so while the file comes.
+  if (config_.pinned.empty() && verdict_.checked.empty()) {
+    if (!checker_ && !launch(checker_, Role::kCheck)) return;
+  } else if (!server_ && !launch(server_, Role::kServe)) {
+    return;
+  }
+  fetcher_.start(fetch_options_, [this](auto result) { fetched(std::move(result)); });
+}
+
+void Lifecycle::fetched(std::expected<artifact::Fetched, Failure> result) {
+  if (stopped_) return;
+  if (!result) {
+    auto what = std::move(result.error());
+    // A pod of a proven revision cannot speak against it.
+    if (!config_.pinned.empty() && what.failure_class == FailureClass::kRevision) {
+      what.failure_class = FailureClass::kPod;
+    }
+    return fail(std::move(what), &Lifecycle::fetch);
+  }
+  status_.timings.fetch = seconds_since(phase_began_);
+  status_.digest = result->digest;
+  log::Info("Fetched", {{"digest", result->digest}, {"bytes", result->bytes}, {"kept", result->kept}});
+  if (!config_.pinned.empty() && result->digest != config_.pinned) {
+    return fail(
+        failure(FailureClass::kPod, "SourceChanged",
+                std::format("the source has {}, but the revision is pinned to {}", result->digest,
+                            config_.pinned),
+                "Restore the file that the revision was proven with, or change spec.model to make a new "
+                "revision."),
+        nullptr);
+  }
+  if (!config_.digest.empty() && result->digest != config_.digest) {
+    return fail(
+        failure(config_.pinned.empty() ? FailureClass::kRevision : FailureClass::kPod, "DigestMismatch",
+                std::format("the source has {}, but spec.model.digest is {}", result->digest, config_.digest),
+                "If the file is the right one, correct spec.model.digest; if not, spec.model.uri."),
+        nullptr);
+  }
+  model_ = std::move(result->file);
+  config_.load.digest = result->digest;
+  if (!config_.pinned.empty() || verdict_.checked == result->digest) return serve();
+  check();
+}
+
+void Lifecycle::check() {
+  enter(Phase::kChecking);
+  if (!checker_ && !launch(checker_, Role::kCheck)) return;
+  const int descriptors[] = {model_.get()};
+  checking_ = true;
+  checker_->load(config_.load, descriptors);
+  // The next one links meanwhile.
+  if (!server_ && !launch(server_, Role::kServe)) return;
+  arm_deadline(config_.validation_timeout, &Lifecycle::check_took_too_long);
+}
+
+void Lifecycle::check_ended(Exit exit) {
+  const auto gone = std::move(checker_);
+  if (stopped_) return;
+  if (!checking_) {
+    // It ended while it was waiting for the file; a new one is started when the file is there.
+    log::Warn("The waiting engine ended", {{"exit", describe(exit)}});
+    return;
+  }
+  checking_ = false;
+  deadline_.reset();
+  if (pending_) return fail(*std::exchange(pending_, std::nullopt), &Lifecycle::check);
+  if (verdict_.checked == status_.digest) return serve();
+  status_.engine_last_exit = describe(exit);
+  if (!killed_for_.empty()) {
+    return fail(failure(FailureClass::kRevision, "CheckTimeout", std::exchange(killed_for_, {}),
+                        "Raise spec.validation.timeout, or give the pod more CPU."),
+                nullptr);
+  }
+  if (exit.signal == SIGKILL) {
+    return fail(failure(FailureClass::kWorld, "OutOfMemory", "the engine was killed while checking the model",
+                        "Raise resources.limits.memory in spec.template; it is tried again."),
+                &Lifecycle::check);
+  }
+  fail(failure(FailureClass::kRevision, "CrashedInCheck",
+               std::format("the engine ended with {} while checking the model", describe(exit)),
+               "The model's file is damaged, or does what a model may not; export it again."),
+       nullptr);
+}
+
+void Lifecycle::serve() {
+  enter(Phase::kLoading);
+  if (!server_ && !launch(server_, Role::kServe)) return;
+  const int descriptors[] = {model_.get(), arena_.fd()};
+  loading_ = true;
+  server_->load(config_.load, descriptors);
+  arm_deadline(
+      config_.validation_timeout + std::chrono::duration<double>(config_.load.warmup_timeout_seconds),
+      &Lifecycle::load_took_too_long);
+}
+
+bool Lifecycle::launch(std::unique_ptr<Engine>& slot, Role role) {
+  EngineEvents events;
+  events.progress = [this](const nlohmann::json& document) { progressed(document); };
+  events.failed = [this](const nlohmann::json& document) { engine_failed(document); };
+  if (role == Role::kCheck) {
+    events.loaded = [this](const nlohmann::json&) {
+      status_.timings.check = seconds_since(phase_began_);
+      verdict_.checked = status_.digest;
+      if (checker_) checker_->kill();
+    };
+    events.exited = [this](Exit exit) { check_ended(exit); };
+  } else {
+    events.loaded = [this](const nlohmann::json& document) { loaded(document); };
+    events.result = [this](const wire::ParsedResult& result) {
+      if (serving_ && observer_.result) observer_.result(result);
+    };
+    events.exited = [this](Exit exit) { serve_ended(exit); };
+  }
+  auto started = start_engine_(role, std::move(events));
+  if (started) {
+    slot = *std::move(started);
+    return true;
+  }
+  fail(failure(FailureClass::kWorld, "EngineCrashed", started.error(),
+               "The node may be out of processes or memory; it is tried again."),
+       &Lifecycle::fetch);
+  return false;
+}
+
+void Lifecycle::progressed(const nlohmann::json& document) {
+  const auto found = document.find("phase");
+  if (found == document.end() || !found->is_string()) return;
+  const auto phase = phase_from_name(found->get_ref<const std::string&>());
+  if (phase == Phase::kChecking || (loading_ && (phase == Phase::kLoading || phase == Phase::kWarming))) {
+    // The checker loads as well, but the pod is then still checking.
+    if (*phase != status_.phase && (checking_ || loading_)) enter(*phase);
+  }
+}
+
+void Lifecycle::loaded(const nlohmann::json& document) {
+  if (!loading_) return server_->kill();  // nobody asked
+  const auto contract = document.find("contract");
+  auto parsed = contract == document.end()
+                    ? std::expected<wire::Contract, std::string>(std::unexpect, "missing")
+                    : wire::contract_from_json(*contract, false);
+  if (!parsed) {
+    log::Error("The engine's contract cannot be read; it is ended", {{"error", parsed.error()}});
+    return server_->kill();
+  }
+  loading_ = false;
+  deadline_.reset();
+  status_.contract = *std::move(parsed);
+  if (const auto proof = document.find("proof"); proof != document.end()) status_.proof = *proof;
+  if (const auto timings = document.find("timings"); timings != document.end() && timings->is_object()) {
+    status_.timings.load = number(*timings, "load");
+    status_.timings.warm = number(*timings, "warm");
+    if (status_.timings.check < 0) status_.timings.check = number(*timings, "check");
+  }
+  if (status_.timings.total < 0) status_.timings.total = seconds_since(began_);
+  status_.failure.reset();
+  serving_ = true;
+  world_.reset();
+  steady_ = timers_.after(kSteadyAfter, [this] { respawn_.reset(); });
+  enter(Phase::kReady);
+  if (observer_.serving) observer_.serving(*server_);
+}
+
+void Lifecycle::engine_failed(const nlohmann::json& document) {
+  if (!checking_ && !loading_) return;
+  pending_ = wire::failure_from_json(document);
+  if (pending_->phase.empty()) pending_->phase = phase_name(status_.phase);
+}
+
+void Lifecycle::serve_ended(Exit exit) {
+  const auto gone = std::move(server_);
+  if (stopped_) return;
+  const bool was_serving = std::exchange(serving_, false);
+  const bool was_loading = std::exchange(loading_, false);
+  const auto reason = std::exchange(killed_for_, {});
+  if (!was_serving && !was_loading) {
+    log::Warn("The waiting engine ended", {{"exit", describe(exit)}});
+    return;
+  }
+  deadline_.reset();
+  steady_.reset();
+  if (was_loading && pending_) return fail(*std::exchange(pending_, std::nullopt), &Lifecycle::serve);
+  status_.engine_last_exit = reason.empty() ? describe(exit) : reason;
+  ++status_.engine_restarts;
+  const bool killed = exit.signal == SIGKILL && reason.empty();
+  status_.failure = failure(
+      FailureClass::kWorld, killed && was_loading ? "OutOfMemory" : "EngineCrashed",
+      std::format("the engine ended while {} with {}", was_serving ? "serving" : "loading the model",
+                  status_.engine_last_exit),
+      killed
+          ? "If it was the memory limit, raise resources.limits.memory in spec.template; it is started again."
+          : "It is started again; look at the pod's log for the request before it.");
+  log::Error("The engine ended", {{"exit", status_.engine_last_exit}, {"restarts", status_.engine_restarts}});
+  if (was_serving && observer_.lost) observer_.lost();
+  enter(was_serving ? Phase::kLoading : Phase::kRetrying);
+  retry_ = timers_.after(respawn_.next(), [this] { serve(); });
+}
+
+void Lifecycle::fail(Failure what, void (Lifecycle::*again)()) {
+  const bool final = what.failure_class != FailureClass::kWorld || again == nullptr;
+  log::Error(final ? "Failed" : "Failed, will try again",
+             {{"class", wire::failure_class_name(what.failure_class)},
+              {"reason", what.reason},
+              {"message", what.message}});
+  status_.failure = std::move(what);
+  deadline_.reset();
+  if (final) {
+    verdict_.final_failure = status_.failure;
+    checking_ = loading_ = false;
+    if (checker_) checker_->kill();
+    if (server_) server_->kill();
+    return enter(Phase::kFailed);
+  }
+  enter(Phase::kRetrying);
+  retry_ = timers_.after(world_.next(), [this, again] {
+    ++status_.attempt;
+    (this->*again)();
+  });
+}
+
+void Lifecycle::arm_deadline(std::chrono::duration<double> limit, void (Lifecycle::*passed)()) {
+  deadline_ = timers_.after(limit, [this, passed] { (this->*passed)(); });
+}
+
+void Lifecycle::check_took_too_long() {
+  killed_for_ = std::format("the check did not end within {} s", config_.validation_timeout.count());
+  if (checker_) checker_->kill();
+}
+
+void Lifecycle::load_took_too_long() {
+  killed_for_ = "loading did not end in time";
+  if (server_) server_->kill();
+}
+
+void Lifecycle::engine_hangs() {
+  if (!serving_ || !server_) return;
+  killed_for_ = std::format("an inference did not end within {} s", config_.endpoint_timeout.count());
+  server_->kill();
+}
+
+void Lifecycle::drain() {
+  draining_ = true;
+  enter(Phase::kDraining);
+}
+
+void Lifecycle::stop() {
+  stopped_ = true;
+  retry_.reset();
+  deadline_.reset();
+  steady_.reset();
+  checker_.reset();
+  server_.reset();
+}
+
+Failure Lifecycle::failure(FailureClass failure_class, std::string reason, std::string message,
+                           std::string remedy) const {
+  return {.failure_class = failure_class,
+          .reason = std::move(reason),
+          .phase = std::string(phase_name(status_.phase)),
+          .message = std::move(message),
+          .remedy = std::move(remedy)};
+}
+
+double Lifecycle::seconds_since(Clock::time_point begun) const {
+  return std::chrono::duration<double>(timers_.now() - begun).count();
+}
+
+}  // namespace pilotlight::front

@@ -1,0 +1,114 @@
+#pragma once
+
+#include <chrono>
+#include <functional>
+#include <memory>
+#include <optional>
+#include <string>
+
+#include "sidecar/front/backoff.h"
+#include "sidecar/front/config.h"
+#include "sidecar/front/engine.h"
+#include "sidecar/front/fetcher.h"
+#include "sidecar/front/memory.h"
+#include "sidecar/front/status.h"
+#include "sidecar/front/timers.h"
+#include "sidecar/wire/arena.h"
+
+namespace pilotlight::front {
+
+// From nothing to a model that is proven, warm and serving, and back there after every failure that the world
+// can mend. The one writer of the status.
+//
+//   Starting → Fetching → Checking (unpinned only) → Loading ⇄ Warming → Ready → Draining
+//   any of these → Retrying → …    what the world broke, with backoff
+//   any of these → Failed          what is the revision's or the pod's fault: final
+//
+// Runs on the loop's thread.
+class Lifecycle {
+ public:
+  using StartEngine =
+      std::function<std::expected<std::unique_ptr<Engine>, std::string>(Role role, EngineEvents events)>;
+
+  // What follows from the engine's coming and going. All optional.
+  struct Observer {
+    std::function<void()> changed;         // the phase
+    std::function<void(Engine&)> serving;  // an engine is ready for inferences
+    std::function<void()> lost;            // it is no more
+    std::function<void(const wire::ParsedResult&)> result;
+  };
+
+  Lifecycle(Config config, artifact::FetchOptions fetch, Timers& timers, Fetcher& fetcher,
+            StartEngine start_engine, Memory& memory, const wire::Arena& arena);
+
+  void observe(Observer observer) { observer_ = std::move(observer); }
+  void start();
+  // Unready from now on; the engine goes on serving what it gets.
+  void drain();
+  // Ends the engine.
+  void stop();
+  // Ends an engine that does not answer; it is started again.
+  void engine_hangs();
+
+  const Config& config() const { return config_; }
+  // With the fetch's progress as of now.
+  Status status() const;
+  bool ready() const { return status_.ready(); }
+  // An engine is there to answer; also while draining.
+  bool serving() const { return serving_; }
+  // The contract to serve by; null before the first proof.
+  const wire::Contract* contract() const { return status_.contract ? &*status_.contract : nullptr; }
+
+ private:
+  using Clock = Timers::Clock;
+
+  void enter(Phase phase);
+  void fetch();
+  void fetched(std::expected<artifact::Fetched, wire::Failure> result);
+  void check();
+  void check_ended(Exit exit);
+  void serve();
+  bool launch(std::unique_ptr<Engine>& slot, Role role);
+  void progressed(const nlohmann::json& document);
+  void loaded(const nlohmann::json& document);
+  void engine_failed(const nlohmann::json& document);
+  void serve_ended(Exit exit);
+  void fail(wire::Failure failure, void (Lifecycle::*again)());
+  void arm_deadline(std::chrono::duration<double> limit, void (Lifecycle::*passed)());
+  void check_took_too_long();
+  void load_took_too_long();
+  wire::Failure failure(wire::FailureClass failure_class, std::string reason, std::string message,
+                        std::string remedy) const;
+  double seconds_since(Clock::time_point begun) const;
+
+  Config config_;
+  artifact::FetchOptions fetch_options_;
+  Timers& timers_;
+  Fetcher& fetcher_;
+  StartEngine start_engine_;
+  Memory& memory_;
+  const wire::Arena& arena_;
+  Observer observer_;
+
+  Status status_;
+  Memory::Verdict verdict_;
+  wire::UniqueFd model_;
+  std::unique_ptr<Engine> checker_;
+  std::unique_ptr<Engine> server_;
+  bool checking_ = false;  // the checker has the model
+  bool loading_ = false;   // the server has the model, and has not answered
+  bool serving_ = false;   // the server answers
+  bool draining_ = false;
+  bool stopped_ = false;
+  std::string killed_for_;                // why we ended an engine ourselves
+  std::optional<wire::Failure> pending_;  // what the engine said before it ended
+  Backoff world_{std::chrono::seconds(1), std::chrono::seconds(60)};
+  Backoff respawn_{std::chrono::milliseconds(100), std::chrono::seconds(60)};
+  Timers::Handle retry_;
+  Timers::Handle deadline_;
+  Timers::Handle steady_;
+  Clock::time_point began_;
+  Clock::time_point phase_began_;
+};
+
+}  // namespace pilotlight::front

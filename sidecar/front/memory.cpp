@@ -1,0 +1,71 @@
+#include "sidecar/front/memory.h"
+
+#include <fcntl.h>
+#include <unistd.h>
+
+#include <fstream>
+#include <nlohmann/json.hpp>
+#include <system_error>
+
+#include "common/log/log.h"
+#include "sidecar/wire/fd.h"
+
+namespace pilotlight::front {
+
+using nlohmann::json;
+
+Memory::Memory(std::filesystem::path folder, std::filesystem::path termination_log, std::string key)
+    : file_(folder.empty() ? folder : folder / "verdict.json"),
+      termination_log_(std::move(termination_log)),
+      key_(std::move(key)) {
+  std::error_code ignored;
+  if (!folder.empty()) std::filesystem::create_directories(folder, ignored);
+}
+
+std::optional<Memory::Verdict> Memory::recall() const {
+  if (file_.empty()) return std::nullopt;
+  std::ifstream file(file_);
+  const auto note = json::parse(file, nullptr, false);
+  if (!note.is_object() || note.value("key", json()) != key_) return std::nullopt;
+  Verdict verdict;
+  const auto text = [&](const char* name) {
+    const auto found = note.find(name);
+    return found != note.end() && found->is_string() ? found->get<std::string>() : std::string();
+  };
+  verdict.phase = phase_from_name(text("phase")).value_or(Phase::kStarting);
+  verdict.checked = text("checked");
+  if (const auto found = note.find("failure"); found != note.end() && found->is_object()) {
+    verdict.final_failure = wire::failure_from_json(*found);
+  }
+  if (const auto found = note.find("attempt"); found != note.end() && found->is_number_integer()) {
+    verdict.attempt = found->get<int>();
+  }
+  return verdict;
+}
+
+void Memory::remember(const Verdict& verdict) const {
+  if (file_.empty()) return;
+  json note = {{"key", key_},
+               {"phase", phase_name(verdict.phase)},
+               {"checked", verdict.checked},
+               {"attempt", verdict.attempt}};
+  if (verdict.final_failure) note["failure"] = wire::to_json(*verdict.final_failure);
+  const auto part = file_.string() + ".part";
+  std::ofstream file(part, std::ios::trunc);
+  file << note.dump(-1, ' ', false, json::error_handler_t::replace);
+  file.close();
+  std::error_code failed;
+  if (file) std::filesystem::rename(part, file_, failed);
+  if (!file || failed) log::Warn("The verdict cannot be written to the scratch volume", {});
+}
+
+void Memory::last_words(const std::string& text) const {
+  if (termination_log_.empty()) return;
+  // The kubelet makes the file; where there is none, nobody would read it.
+  const wire::UniqueFd file(::open(termination_log_.c_str(), O_WRONLY | O_TRUNC | O_CLOEXEC));
+  if (!file) return;
+  const auto bytes = std::min<std::size_t>(text.size(), 4096);  // what Kubernetes keeps
+  if (::write(file.get(), text.data(), bytes) < 0) return;
+}
+
+}  // namespace pilotlight::front

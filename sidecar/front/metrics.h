@@ -1,0 +1,38 @@
+#pragma once
+
+#include <chrono>
+#include <map>
+#include <memory>
+#include <string>
+#include <utility>
+
+#include "sidecar/front/inferences.h"
+#include "sidecar/front/routes.h"
+#include "sidecar/front/status.h"
+
+namespace pilotlight::front {
+
+// The front's metrics. Those named nv_* are Triton's, so that its dashboards work; each counts what it counts
+// there. Runs on the loop's thread.
+class Metrics {
+ public:
+  explicit Metrics(const Identity& identity);
+  ~Metrics();
+
+  void answered(Route route, unsigned code, std::chrono::duration<double> took);
+  // One inference with `batch` instances; `took` from the request's head to its outcome.
+  void inferred(const Answer& answer, std::int64_t batch, std::chrono::duration<double> took);
+  // A request for an inference that was refused because too many wait.
+  void rejected();
+  void set_state(const Status& status);
+  void set_load(std::size_t open_requests, std::size_t waiting, std::size_t in_flight);
+
+  // The Prometheus text format.
+  std::string text() const;
+
+ private:
+  struct Impl;
+  std::unique_ptr<Impl> impl_;
+};
+
+}  // namespace pilotlight::front
