@@ -215,7 +215,9 @@ std::string Environment(const ConfigSource& source, const std::string& name) {
 std::expected<Config, std::string> InCluster(const ConfigSource& source) {
   const fs::path folder(source.service_account);
   std::string host = Environment(source, "KUBERNETES_SERVICE_HOST");
-  if (host.contains(':')) host = "[" + host + "]";
+  // The transport cannot connect to IPv6 addresses, only to names. This one is in every API server's
+  // certificate.
+  if (host.contains(':')) host = "kubernetes.default.svc";
   Config config{.server = "https://" + host + ":" + Environment(source, "KUBERNETES_SERVICE_PORT")};
   config.ca.file = (folder / "ca.crt").string();
   config.token_file = (folder / "token").string();

@@ -139,7 +139,7 @@ TEST_F(ConfigTest, InAPodTheServiceAccountSpeaks) {
   EXPECT_EQ(config->ca.file, (folder_ / "sa/ca.crt").string());
   EXPECT_EQ(config->ns, "mine");
   source.environment["KUBERNETES_SERVICE_HOST"] = "fd00::1";
-  EXPECT_EQ(LoadConfig(source)->server, "https://[fd00::1]:443");
+  EXPECT_EQ(LoadConfig(source)->server, "https://kubernetes.default.svc:443");
 }
 
 TEST_F(ConfigTest, APodWithoutAServiceAccountIsToldSo) {

@@ -66,7 +66,7 @@ class Exchange {
     status_ = status;
     retry_after_ = std::move(retry_after);
     active_ = steady_clock::now();
-    Take(std::exchange(early_, {}));
+    Consume(std::exchange(early_, {}));
     changed_.notify_all();
   }
   void OnBytes(std::string_view bytes) {
@@ -75,7 +75,7 @@ class Exchange {
     if (status_ == 0) {
       early_ += bytes;
     } else {
-      Take(bytes);
+      Consume(bytes);
     }
   }
   void OnEnd(End end, std::string message) {
@@ -111,15 +111,22 @@ class Exchange {
     abandoned_ = true;
   }
 
-  int status() const { return status_; }
-  End end() const { return end_; }
-  const std::string& message() const { return message_; }
-  const std::string& retry_after() const { return retry_after_; }
-  std::string& body() { return body_; }
-  bool full() const { return full_; }
+  // What has become of it. Whoever asks is the last to.
+  struct Outcome {
+    int status = 0;
+    End end = End::Open;
+    bool full = false;
+    std::string message;
+    std::string retry_after;
+    std::string body;
+  };
+  Outcome Take() {
+    const std::scoped_lock lock(mutex_);
+    return {status_, end_, full_, std::move(message_), std::move(retry_after_), std::move(body_)};
+  }
 
  private:
-  void Take(std::string_view bytes) {  // mutex_ held
+  void Consume(std::string_view bytes) {  // mutex_ held
     if (abandoned_ || full_ || sink_stopped_) return;
     const bool lines = sink_ != nullptr && status_ >= 200 && status_ < 300;
     if (!lines) {
@@ -215,6 +222,35 @@ class Sink final : public streams::details::streambuf_state_manager<std::uint8_t
   const std::shared_ptr<Exchange> exchange_;
 };
 
+// What is under way. Outlives the transport if a request does.
+class OpenExchanges {
+ public:
+  void Add(const std::shared_ptr<Exchange>& exchange) {
+    const std::scoped_lock lock(mutex_);
+    open_.insert(exchange);
+  }
+  void Remove(const std::shared_ptr<Exchange>& exchange) {
+    const std::scoped_lock lock(mutex_);
+    open_.erase(exchange);
+    changed_.notify_all();
+  }
+  void CancelAllAndWait(milliseconds grace) {
+    std::set<std::shared_ptr<Exchange>> open;
+    {
+      const std::scoped_lock lock(mutex_);
+      open = open_;
+    }
+    for (const auto& exchange : open) exchange->Cancel();
+    std::unique_lock lock(mutex_);
+    changed_.wait_for(lock, grace, [this] { return open_.empty(); });
+  }
+
+ private:
+  std::mutex mutex_;
+  std::condition_variable changed_;
+  std::set<std::shared_ptr<Exchange>> open_;
+};
+
 bool IsAddress(const std::string& host) {
   boost::system::error_code failure;
   boost::asio::ip::make_address(host, failure);
@@ -252,20 +288,11 @@ class CppRestTransport final : public Transport {
  public:
   explicit CppRestTransport(const HttpSettings& settings)
       : tls_(std::make_shared<TlsFiles>(settings.ca, settings.client_certificate, settings.client_key)),
-        host_header_(HostHeader(settings)),
+        host_header_(settings.tls_server_name),
         calls_(settings.server, ClientConfig(settings, kCallIdle)),
         streams_(settings.server, ClientConfig(settings, kStreamIdle)) {}
 
-  ~CppRestTransport() override {
-    std::set<std::shared_ptr<Exchange>> open;
-    {
-      const std::scoped_lock lock(mutex_);
-      open = open_;
-    }
-    for (const auto& exchange : open) exchange->Cancel();
-    std::unique_lock lock(mutex_);
-    ended_.wait_for(lock, kExitGrace, [this] { return open_.empty(); });
-  }
+  ~CppRestTransport() override { open_->CancelAllAndWait(kExitGrace); }
 
   std::expected<void, std::string> Check() const {
     const auto material = tls_->Get();
@@ -286,8 +313,9 @@ class CppRestTransport final : public Transport {
     const auto woke =
         Send(calls_, request, exchange, [&] { return exchange->Wait(deadline, std::nullopt, stop); });
     if (!woke) return std::unexpected(woke.error());
-    if (auto error = ErrorOf(*exchange, *woke, request)) return std::unexpected(std::move(*error));
-    return HttpResponse{exchange->status(), std::move(exchange->body())};
+    Exchange::Outcome outcome = exchange->Take();
+    if (auto error = ErrorOf(outcome, *woke, request)) return std::unexpected(std::move(*error));
+    return HttpResponse{outcome.status, std::move(outcome.body)};
   }
 
   Result<void> Stream(const HttpRequest& request, const StreamOptions& options, const LineSink& sink,
@@ -297,19 +325,11 @@ class CppRestTransport final : public Transport {
                            [&] { return exchange->Wait(std::nullopt, options.idle_timeout, stop); });
     if (!woke) return std::unexpected(woke.error());
     if (*woke == Exchange::Woke::SinkStopped) return {};
-    if (auto error = ErrorOf(*exchange, *woke, request)) return std::unexpected(std::move(*error));
+    if (auto error = ErrorOf(exchange->Take(), *woke, request)) return std::unexpected(std::move(*error));
     return {};
   }
 
  private:
-  // Setting Host is the only way to choose the name that the certificate is checked for. For IPv6 it also
-  // takes the brackets off, with which no certificate would match.
-  static std::string HostHeader(const HttpSettings& settings) {
-    if (!settings.tls_server_name.empty()) return settings.tls_server_name;
-    std::string host = web::uri(settings.server).host();
-    return host.starts_with('[') && host.ends_with(']') ? host.substr(1, host.size() - 2) : std::string();
-  }
-
   http_client_config ClientConfig(const HttpSettings& settings, std::chrono::seconds idle) const {
     http_client_config config;
     config.set_timeout(idle);
@@ -317,7 +337,7 @@ class CppRestTransport final : public Transport {
     config.set_validate_certificates(!settings.insecure_skip_tls_verify);
     const std::string host =
         settings.tls_server_name.empty() ? web::uri(settings.server).host() : settings.tls_server_name;
-    config.set_tlsext_sni_enabled(!IsAddress(host) && !host.starts_with('['));
+    config.set_tlsext_sni_enabled(!IsAddress(host));
     config.set_nativehandle_options(KeepAlive);
     config.set_ssl_context_callback([tls = tls_](boost::asio::ssl::context& context) {
       // Called for every new connection. It must not throw; without roots the handshake fails, and says so.
@@ -337,7 +357,7 @@ class CppRestTransport final : public Transport {
     try {
       Start(client, request, exchange);
     } catch (const std::exception& e) {
-      Ended(exchange);
+      open_->Remove(exchange);
       return std::unexpected(Error{.code = ErrorCode::Invalid,
                                    .message = request.method + " " + request.target + ": " + e.what()});
     }
@@ -361,17 +381,14 @@ class CppRestTransport final : public Transport {
     }
     const streams::streambuf<std::uint8_t> sink(std::make_shared<Sink>(exchange));
     message.set_response_stream(sink.create_ostream());
-    {
-      const std::scoped_lock lock(mutex_);
-      open_.insert(exchange);
-    }
+    open_->Add(exchange);
     client.request(message, exchange->token())
         .then([exchange](const http_response& response) {
           const auto found = response.headers().find("Retry-After");
           exchange->OnStatus(response.status_code(), found == response.headers().end() ? "" : found->second);
           return response.content_ready();
         })
-        .then([this, exchange](const pplx::task<http_response>& done) {
+        .then([open = open_, exchange](const pplx::task<http_response>& done) {
           try {
             done.get();  // it is done: this does not wait
             exchange->OnEnd(Exchange::End::Whole, "");
@@ -380,19 +397,13 @@ class CppRestTransport final : public Transport {
           } catch (...) {
             exchange->OnEnd(Exchange::End::Broken, "failed");
           }
-          Ended(exchange);
+          open->Remove(exchange);
         });
   }
 
-  void Ended(const std::shared_ptr<Exchange>& exchange) {
-    const std::scoped_lock lock(mutex_);
-    open_.erase(exchange);
-    ended_.notify_all();
-  }
-
-  static std::optional<Error> ErrorOf(Exchange& exchange, Exchange::Woke woke, const HttpRequest& request) {
+  static std::optional<Error> ErrorOf(const Exchange::Outcome& outcome, Exchange::Woke woke,
+                                      const HttpRequest& request) {
     const std::string what = request.method + " " + request.target + ": ";
-    const int status = exchange.status();
     switch (woke) {
       case Exchange::Woke::Stopped:
         return Error{.code = ErrorCode::Canceled, .message = what + "stopped"};
@@ -404,20 +415,19 @@ class CppRestTransport final : public Transport {
       case Exchange::Woke::Ended:
         break;
     }
-    if (exchange.end() == Exchange::End::Broken) {
-      return Error{.code = ErrorCode::Transport, .message = what + exchange.message()};
+    if (outcome.end == Exchange::End::Broken) {
+      return Error{.code = ErrorCode::Transport, .message = what + outcome.message};
     }
-    if (exchange.full()) return Error{.code = ErrorCode::Decode, .message = what + "the answer is too long"};
-    if (status < 200 || status > 299)
-      return ErrorFromResponse(status, exchange.body(), exchange.retry_after());
+    if (outcome.full) return Error{.code = ErrorCode::Decode, .message = what + "the answer is too long"};
+    if (outcome.status < 200 || outcome.status > 299) {
+      return ErrorFromResponse(outcome.status, outcome.body, outcome.retry_after);
+    }
     return std::nullopt;
   }
 
   const std::shared_ptr<TlsFiles> tls_;
-  const std::string host_header_;
-  std::mutex mutex_;
-  std::condition_variable_any ended_;
-  std::set<std::shared_ptr<Exchange>> open_;
+  const std::string host_header_;  // the only way to choose the name that the certificate is checked for
+  const std::shared_ptr<OpenExchanges> open_ = std::make_shared<OpenExchanges>();
   http_client calls_;
   http_client streams_;
 };
@@ -431,6 +441,10 @@ std::expected<std::unique_ptr<Transport>, std::string> MakeCppRestTransport(cons
     return true;
   }();
   (void)once;
+  if (settings.server.contains("//[")) {
+    return std::unexpected("server " + settings.server +
+                           ": an IPv6 address; give a name that resolves to it");
+  }
   try {
     auto transport = std::make_unique<CppRestTransport>(settings);
     if (auto good = transport->Check(); !good) return std::unexpected(good.error());

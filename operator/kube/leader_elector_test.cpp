@@ -28,7 +28,7 @@ class LeaseServer {
     json sent = json::parse(request.body);
     if (request.method == "POST") {
       if (!lease_.is_null()) return std::unexpected(StatusError(409, "AlreadyExists"));
-    } else if (sent["metadata"].value("resourceVersion", "") != lease_["metadata"]["resourceVersion"]) {
+    } else if (sent["metadata"]["resourceVersion"] != lease_["metadata"]["resourceVersion"]) {
       return std::unexpected(StatusError(409, "Conflict"));
     }
     Store(std::move(sent));

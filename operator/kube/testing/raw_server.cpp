@@ -59,8 +59,8 @@ class SocketConnection final : public RawServer::Connection {
       if (!ReadByte(byte)) return {};
       text += byte;
       if (wanted == std::string::npos && text.ends_with("\r\n\r\n")) {
-        const auto at = text.find("Content-Length: ");
-        wanted = text.size() + (at == std::string::npos ? 0 : std::stoul(text.substr(at + 16)));
+        const auto at = text.find("Content-Length:");
+        wanted = text.size() + (at == std::string::npos ? 0 : std::stoul(text.substr(at + 15)));
       }
     }
     return text;
@@ -141,27 +141,17 @@ struct RawServer::Tls {
 RawServer::RawServer(Handler handler, Options options)
     : handler_(std::move(handler)), options_(std::move(options)) {
   if (!options_.tls.key.empty()) tls_ = std::make_unique<Tls>(options_);
-  const bool v6 = options_.address.contains(':');
-  listener_ = ::socket(v6 ? AF_INET6 : AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
-  sockaddr_storage address{};
-  socklen_t size = 0;
-  if (v6) {
-    auto* in = reinterpret_cast<sockaddr_in6*>(&address);
-    in->sin6_family = AF_INET6;
-    ::inet_pton(AF_INET6, options_.address.c_str(), &in->sin6_addr);
-    size = sizeof *in;
-  } else {
-    auto* in = reinterpret_cast<sockaddr_in*>(&address);
-    in->sin_family = AF_INET;
-    ::inet_pton(AF_INET, options_.address.c_str(), &in->sin_addr);
-    size = sizeof *in;
+  listener_ = ::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+  sockaddr_in address{};
+  address.sin_family = AF_INET;
+  address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+  socklen_t size = sizeof address;
+  auto* const generic = reinterpret_cast<sockaddr*>(&address);
+  if (::bind(listener_, generic, size) != 0 || ::listen(listener_, 16) != 0) {
+    throw std::runtime_error("cannot listen on loopback");
   }
-  if (::bind(listener_, reinterpret_cast<sockaddr*>(&address), size) != 0 || ::listen(listener_, 16) != 0) {
-    throw std::runtime_error("cannot listen on " + options_.address);
-  }
-  ::getsockname(listener_, reinterpret_cast<sockaddr*>(&address), &size);
-  port_ = ntohs(v6 ? reinterpret_cast<sockaddr_in6*>(&address)->sin6_port
-                   : reinterpret_cast<sockaddr_in*>(&address)->sin_port);
+  ::getsockname(listener_, generic, &size);
+  port_ = ntohs(address.sin_port);
   acceptor_ = std::jthread([this](const std::stop_token& stop) { Accept(stop); });
 }
 
@@ -178,8 +168,7 @@ RawServer::~RawServer() {
 }
 
 std::string RawServer::url() const {
-  const std::string host = options_.address.contains(':') ? "[" + options_.address + "]" : options_.address;
-  return std::format("{}://{}:{}", tls_ ? "https" : "http", host, port_);
+  return std::format("{}://127.0.0.1:{}", tls_ ? "https" : "http", port_);
 }
 
 void RawServer::Accept(const std::stop_token& stop) {

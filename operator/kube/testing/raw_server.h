@@ -1,5 +1,5 @@
-// A server that says byte for byte what a test tells it to, in the clear or over TLS, for tests of the
-// transport.
+// A server on loopback that says byte for byte what a test tells it to, in the clear or over TLS, for tests
+// of the transport.
 //
 // Thread-safety: the handler runs on a thread of the server's for each connection, several at a time.
 #pragma once
@@ -37,7 +37,6 @@ class RawServer {
     virtual std::string server_name() const = 0;  // SNI; empty: none was sent
   };
   struct Options {
-    std::string address = "127.0.0.1";
     TestCertificate tls = {};    // none: plain
     int max_tls_version = 0;     // e.g. TLS1_1_VERSION; 0: the newest
     std::string client_ca = {};  // clients must have a certificate of this authority
