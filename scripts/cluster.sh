@@ -78,7 +78,6 @@ wait_for_cluster() {
 cluster_logs() { tail -n 5 "$STATE"/*.log "$STATE"/*/*.log 2>/dev/null || true; }
 
 cluster_down() {
-  need_root
   [[ -d $STATE ]] || { say "cluster '$CLUSTER': nothing to stop"; return 0; }
   with_lock "cluster-$CLUSTER" step "Stop cluster '$CLUSTER'" cluster-down cluster_clear
 }
@@ -124,9 +123,9 @@ cluster_steps() {
 
 dev_cluster() {
   local command=${1:-status}
+  need_root
   case $command in
     up)
-      need_root
       counted cluster_steps
       say "to use it: eval \"\$($0 cluster env)\"; to stop it: $0 cluster down"
       ;;

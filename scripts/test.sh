@@ -2,6 +2,7 @@
 # All tests, or the named parts of them, each part a step; then a table, and the sum as the last line.
 
 TEST_PARTS=(format tidy unit python crd integration e2e chart)
+PYTEST=(-p no:cacheprovider -q -rs --color=no --timeout=600)  # a test that hangs must not take the others with it
 RESULTS=$HERE/build/test-results
 
 dev_test() {
@@ -83,7 +84,7 @@ in_root_pytest() {
   local name=$1
   shift
   enter_root --pids PILOTLIGHT_BIN="$BIN" KUBEBUILDER_ASSETS="${KUBEBUILDER_ASSETS:-}" --bind "${KUBEBUILDER_ASSETS:-}" -- \
-    python3 -m pytest -p no:cacheprovider -q -rs --color=no --junitxml="$(results_inside "$name.xml")" "$@"
+    python3 -m pytest "${PYTEST[@]}" --junitxml="$(results_inside "$name.xml")" "$@"
 }
 
 test_crd() {
@@ -113,7 +114,7 @@ test_e2e() {
   part e2e "End-to-end tests, on a real cluster" run_e2e
 }
 run_e2e() {
-  with_cluster -- python3 -m pytest -p no:cacheprovider -q -rs --color=no --junitxml="$(results_inside e2e.xml)" e2e
+  with_cluster -- python3 -m pytest "${PYTEST[@]}" --junitxml="$(results_inside e2e.xml)" e2e
 }
 
 test_chart() {
