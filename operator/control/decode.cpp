@@ -150,12 +150,25 @@ std::string Clean(std::string text) {
   return text.substr(0, end) + "…";
 }
 
+// Without null and empty text: API servers before 1.21 do not keep them, and a status that never comes back
+// as it was written would be written for ever.
+void DropEmpty(json& value) {
+  if (!value.is_structured()) return;
+  for (json& item : value) DropEmpty(item);
+  if (!value.is_object()) return;
+  const auto empty = [](const json& item) {
+    return item.is_null() || (item.is_string() && item.get_ref<const std::string&>().empty());
+  };
+  for (auto it = value.begin(); it != value.end();) it = empty(*it) ? value.erase(it) : std::next(it);
+}
+
 json Proof(Node proof) {
   if (!proof.exists()) return {};
   json out = json::object();
   for (const char* field : kProofFields) {
     if (proof[field].exists()) out[field] = proof[field].ToJson();
   }
+  DropEmpty(out);
   if (out.dump(-1, ' ', false, json::error_handler_t::replace).size() <= kMostProof) return out;
   return {{"level", proof["level"].Text()}, {"digest", proof["digest"].Text()}};
 }

@@ -76,7 +76,7 @@ Verdict Stalled(const api::Status& next, const Trouble& trouble, const std::opti
       rollout.phase == Phase::kInvalid || rollout.phase == Phase::kFailed || (problem && problem->final);
   const bool late = Waits(rollout.phase) && rollout.deadline && now >= *rollout.deadline;
   if (for_good || late) return Yes(trouble.reason, trouble.message);
-  return No("NotStalled", "");
+  return No("NotStalled", "nothing is in the way for good");
 }
 
 Verdict Reconciling(const api::Status& next, const Trouble& trouble, const std::optional<Problem>& problem,
@@ -84,7 +84,7 @@ Verdict Reconciling(const api::Status& next, const Trouble& trouble, const std::
   // Never both: tools that wait take the first of the two that is true.
   if (stalled) return No("Stalled", "see Stalled");
   if (Waits(next.rollout.phase) || problem) return Yes(trouble.reason, trouble.message);
-  return No(next.rollout.phase == Phase::kStopped ? "ScaledToZero" : "Complete", "");
+  return No(next.rollout.phase == Phase::kStopped ? "ScaledToZero" : "Complete", "nothing is left to do");
 }
 
 }  // namespace
@@ -98,6 +98,8 @@ std::vector<Condition> Conditions(const api::ModelDeployment& model, const api::
                                   std::int64_t serving, api::Time now) {
   std::vector<Condition> out;
   const auto add = [&](const char* type, Verdict verdict) {
+    // API servers before 1.21 turn empty text of an apply into null, and then refuse it.
+    if (verdict.message.empty()) verdict.message = verdict.reason;
     const Condition* before = model.status.Find(type);
     const bool same = before != nullptr && before->status == verdict.status;
     out.push_back({.type = type,
