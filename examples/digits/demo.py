@@ -174,7 +174,7 @@ def main() -> None:
         show_pictures(endpoint, held_out, 12)
         accuracy = show_accuracy(endpoint, held_out)
         title("Go on")
-        body = json.dumps({"instances": [[int(v) for v in row] for row in held_out["images"][0]]}, separators=(",", ":"))
+        body = json.dumps({"instances": [[[int(v) for v in row] for row in held_out["images"][0]]]}, separators=(",", ":"))
         print(f"""\
   curl -s {endpoint.shown_url}/predict -H 'Content-Type: application/json' -d '{body}'
   kubectl describe modeldeployment {NAME}
