@@ -34,6 +34,7 @@
 #include "operator/kube/events.h"
 #include "operator/kube/health.h"
 #include "operator/kube/manager.h"
+#include "operator/kube/memory.h"
 #include "operator/kube/metrics.h"
 #include "operator/kube/work_queue.h"
 #include "operator/kube/write_gate.h"
@@ -273,6 +274,7 @@ int Main(const Flags& flags) {
 }  // namespace pilotlight
 
 int main(int argc, char** argv) {
+  pilotlight::kube::KeepMemorySmall();
   CLI::App app("Pilotlight's operator: turns ModelDeployments into pods that serve them");
   pilotlight::Flags flags;
   pilotlight::Declare(app, flags);

@@ -392,6 +392,9 @@ class CppRestTransport final : public Transport {
           try {
             done.get();  // it is done: this does not wait
             exchange->OnEnd(Exchange::End::Whole, "");
+          } catch (const web::http::http_exception& e) {
+            // The text says what was being done, the code why it failed, e.g. "certificate verify failed".
+            exchange->OnEnd(Exchange::End::Broken, std::string(e.what()) + ": " + e.error_code().message());
           } catch (const std::exception& e) {
             exchange->OnEnd(Exchange::End::Broken, e.what());
           } catch (...) {

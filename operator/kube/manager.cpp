@@ -1,7 +1,5 @@
 #include "operator/kube/manager.h"
 
-#include <malloc.h>
-
 #include <algorithm>
 #include <condition_variable>
 #include <cstdlib>
@@ -12,6 +10,7 @@
 #include "common/time/clock.h"
 #include "operator/kube/controller.h"
 #include "operator/kube/events.h"
+#include "operator/kube/memory.h"
 
 namespace pilotlight::kube {
 namespace {
@@ -122,7 +121,7 @@ void Manager::Lead(const std::stop_token& stop) {
     log::Warn("Waiting for stores to sync; see the failures to list above");
     warn += kSyncWarning;
   }
-  malloc_trim(0);  // what decoding the lists took
+  ReturnFreeMemory();  // what decoding the lists took
   std::vector<std::jthread> threads;
   threads.reserve(runnables_.size());
   for (const auto& run : runnables_) {
