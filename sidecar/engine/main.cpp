@@ -2,8 +2,6 @@
 
 #include <ATen/Parallel.h>
 #include <malloc.h>
-#include <spdlog/sinks/stdout_sinks.h>
-#include <spdlog/spdlog.h>
 #include <unistd.h>
 
 #include <CLI/CLI.hpp>
@@ -14,6 +12,7 @@
 #include <optional>
 #include <utility>
 
+#include "common/log/log.h"
 #include "sidecar/engine/bundle/mapped_file.h"
 #include "sidecar/engine/process.h"
 #include "sidecar/engine/prover.h"
@@ -89,7 +88,7 @@ std::expected<Proven, int> prove_and_report(const Order& order, bool for_traffic
   std::string phase = for_traffic ? "Loading" : "Checking";
   const auto file = MappedFile::map(order.model.get());
   if (!file) {
-    spdlog::error("the model's descriptor cannot be mapped: {}", file.error().message());
+    log::Error("Cannot map the model's file", {{"error", file.error().message()}});
     return std::unexpected(kProtocol);
   }
   auto proven = guarded([&] {
@@ -132,7 +131,7 @@ int work(bool for_traffic) {
   // byte.
   auto order = receive_order(for_traffic);
   if (!order) {
-    spdlog::error("cannot use what the front sent: {}", order.error());
+    log::Error("Cannot use what the front sent", {{"error", order.error()}});
     return kProtocol;
   }
   if (!*order) return kDone;
@@ -167,12 +166,11 @@ int run(int argc, char** argv) {
 
 int main(int argc, char** argv) {
   pilotlight::engine::settle_process();
-  spdlog::set_default_logger(spdlog::stderr_logger_st("engine"));
   int code = 0;
   try {
     code = pilotlight::engine::run(argc, argv);
   } catch (const std::exception& error) {
-    spdlog::critical("{}", error.what());
+    pilotlight::log::Error("The engine failed", {{"error", pilotlight::engine::one_line(error.what())}});
     code = 3;
   }
   std::fflush(nullptr);

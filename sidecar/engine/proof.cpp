@@ -13,7 +13,11 @@ json to_json(const Proof& proof) {
                    {"format", "TorchScript"},
                    {"digest", proof.digest},
                    {"cases", proof.golden.cases},
-                   {"runtime", {{"torch", TORCH_VERSION}, {"device", "cpu"}, {"threads", proof.threads}}},
+                   {"runtime",
+                    {{"torch", TORCH_VERSION},
+                     {"device", "cpu"},
+                     {"threads", proof.threads},
+                     {"graph", proof.frozen ? "frozen" : "plain"}}},
                    {"warmup", json::array()},
                    {"warnings", proof.warnings}};
   if (proof.level == wire::ProofLevel::kAnswers) {

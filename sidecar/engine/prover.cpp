@@ -236,6 +236,7 @@ Outcome<Proven> prove(const Proving& proving) {
   Proof with_frozen = proof;
   if (chosen && try_graph(*chosen, with_frozen)) {
     proof = std::move(with_frozen);
+    proof.frozen = true;
   } else {
     chosen = *std::move(plain);
     if (auto result = try_graph(*chosen, proof); !result) return std::unexpected(std::move(result).error());

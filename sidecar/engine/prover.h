@@ -22,6 +22,7 @@ struct Proof {
   GoldenReport golden;  // with level kAnswers
   std::vector<Warmth> warmup;
   int threads = 1;
+  bool frozen = false;  // the graph that passed, and serves
   std::string exporter_torch;
   std::string exporter_python;
   std::vector<std::string> warnings;

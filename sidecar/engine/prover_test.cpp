@@ -85,6 +85,7 @@ TEST(Prove, GoldenCasesThatPassProveTheAnswers) {
   EXPECT_EQ(document.at("worstError").at("tensor"), "y");
   EXPECT_EQ(document.at("worstError").at("index").size(), 2U);
   EXPECT_EQ(document.at("runtime").at("torch"), "2.6.0");
+  EXPECT_EQ(document.at("runtime").at("graph"), "frozen");
   EXPECT_EQ(document.at("exporter").at("torch"), "2.6.0");
   EXPECT_EQ(document.at("warmup").at(1).at("batchSize"), 4);
 }

@@ -1,6 +1,5 @@
 #include "sidecar/engine/server.h"
 
-#include <spdlog/spdlog.h>
 #include <torch/torch.h>
 
 #include <algorithm>
@@ -9,6 +8,7 @@
 #include <optional>
 #include <utility>
 
+#include "common/log/log.h"
 #include "sidecar/engine/outputs.h"
 #include "sidecar/engine/tensors.h"
 #include "sidecar/wire/datatype.h"
@@ -63,7 +63,7 @@ wire::Status Server::infer(const wire::Infer& infer, wire::ParsedResult& answer)
   auto inputs = guarded([&] { return read_inputs(infer, contract_, arena_); });
   if (!inputs) return wire::Status::kOutOfMemory;
   if (!*inputs) {
-    spdlog::error("refused an inference: {}", inputs->error());
+    log::Error("Refused an inference that the front should not have sent", {{"error", inputs->error()}});
     return wire::Status::kModelError;
   }
   const auto batch = batch_of(contract_, **inputs);
@@ -72,7 +72,7 @@ wire::Status Server::infer(const wire::Infer& infer, wire::ParsedResult& answer)
   answer.result.compute_ns =
       static_cast<std::uint64_t>(std::chrono::nanoseconds(std::chrono::steady_clock::now() - start).count());
   if (!outputs) {
-    spdlog::warn("the model failed: {}", outputs.error().reason);
+    log::Warn("The model failed on a request", {{"error", outputs.error().reason}});
     switch (outputs.error().kind) {
       case RunError::Kind::kThrew:
         return wire::Status::kModelError;
@@ -85,7 +85,7 @@ wire::Status Server::infer(const wire::Infer& infer, wire::ParsedResult& answer)
   if (contract_.outputs.empty()) answer.names = outputs->names;
   const auto arranged = arrange_outputs(*std::move(outputs), contract_, batch);
   if (!arranged) {
-    spdlog::warn("the model broke its contract: {}", arranged.error());
+    log::Warn("The model broke its contract", {{"error", arranged.error()}});
     return wire::Status::kContractBroken;
   }
   if (non_finite_ == wire::NonFinite::kRefuse && non_finite(*arranged, contract_)) {
@@ -98,7 +98,7 @@ wire::Status Server::infer(const wire::Infer& infer, wire::ParsedResult& answer)
 wire::Status Server::write(const Tensors& outputs, const wire::Infer& infer,
                            wire::ParsedResult& answer) const {
   if (infer.output_offset > arena_.size() || infer.output_bytes > arena_.size() - infer.output_offset) {
-    spdlog::error("refused an inference: its output region lies outside the arena");
+    log::Error("Refused an inference that the front should not have sent", {{"error", "its output region"}});
     return wire::Status::kModelError;
   }
   const std::uint64_t end = infer.output_offset + infer.output_bytes;
@@ -140,19 +140,19 @@ Server::End Server::run(int socket) {
   for (;;) {
     const auto received = wire::receive_packet(socket, buffer);
     if (!received) {
-      spdlog::error("cannot receive from the front: {}", received.error().message());
+      log::Error("Cannot receive from the front", {{"error", received.error().message()}});
       return End::kBroken;
     }
     if (received->bytes == 0) return End::kClosed;
     const auto request = wire::parse_infer(std::span(buffer).first(received->bytes));
     if (!request) {
-      spdlog::error("the front sent what is no inference: {}", request.error());
+      log::Error("The front sent what is no inference", {{"error", request.error()}});
       return End::kBroken;
     }
     const wire::ParsedResult answered = answer(*request);
     const auto sent = wire::send_packet(socket, wire::result_bytes(answered.result, answered.names));
     if (!sent && sent.error() != std::errc::broken_pipe) {
-      spdlog::error("cannot send to the front: {}", sent.error().message());
+      log::Error("Cannot send to the front", {{"error", sent.error().message()}});
       return End::kBroken;
     }
   }

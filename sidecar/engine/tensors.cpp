@@ -68,8 +68,10 @@ void copy_out(const at::Tensor& tensor, std::byte* to) {
 std::string describe(const at::Tensor& tensor) {
   const auto type = datatype_of(tensor.scalar_type());
   const auto sizes = tensor.sizes();
-  return std::string(type ? wire::datatype_name(*type) : c10::toString(tensor.scalar_type())) + " " +
-         wire::shape_text(std::span(sizes.data(), sizes.size()));
+  std::string text(type ? wire::datatype_name(*type) : c10::toString(tensor.scalar_type()));
+  text += " " + wire::shape_text(std::span(sizes.data(), sizes.size()));
+  if (tensor.layout() != at::kStrided) text += ", sparse";
+  return text;
 }
 
 }  // namespace pilotlight::engine

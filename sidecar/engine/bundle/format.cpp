@@ -6,7 +6,9 @@
 #include <algorithm>
 #include <array>
 #include <cctype>
+#include <cstdint>
 #include <memory>
+#include <set>
 #include <string_view>
 
 namespace pilotlight::engine {
@@ -94,11 +96,17 @@ std::unexpected<Fault> unsupported_other(std::string_view file) {
   return unsupported("neither an archive nor any model format known here", kExport);
 }
 
+// A model of ten thousand layers has fewer.
+constexpr std::size_t kMaxZipEntries = 1 << 16;
+// PyTorch stores tensors and compresses only code: what expands to much more than the file is an attack.
+constexpr std::uint64_t kMaxExpansion = std::uint64_t{64} << 20;
+
 struct ZipContent {
   bool torchscript = false;  // <top>/code/…: the program
   bool pickle = false;       // <top>/data.pkl
   bool package = false;      // what torch.export and AOTInductor write
   bool broken = false;
+  std::string suspicious;  // what no tool writes by itself
 };
 
 ZipContent list_zip(std::span<const std::byte> file) {
@@ -107,11 +115,21 @@ ZipContent list_zip(std::span<const std::byte> file) {
   archive_read_support_format_zip_seekable(zip.get());
   int status = archive_read_open_memory(zip.get(), file.data(), file.size());
   archive_entry* entry = nullptr;
-  while (status == ARCHIVE_OK && !content.torchscript) {
+  std::set<std::string, std::less<>> names;
+  std::uint64_t expanded = 0;
+  while (status == ARCHIVE_OK && content.suspicious.empty()) {
     status = archive_read_next_header(zip.get(), &entry);
     if (status != ARCHIVE_OK) break;
     const char* raw = archive_entry_pathname(entry);
     const std::string_view path = raw == nullptr ? "" : raw;
+    const auto size = static_cast<std::uint64_t>(std::max<la_int64_t>(archive_entry_size(entry), 0));
+    if (!names.emplace(path).second) content.suspicious = "the same name twice";
+    if (names.size() > kMaxZipEntries) content.suspicious = "more than 65536 entries";
+    if (archive_entry_is_encrypted(entry) != 0) content.suspicious = "encrypted entries";
+    if (path.find("..") != std::string_view::npos) content.suspicious = "a name with \"..\" in it";
+    if (__builtin_add_overflow(expanded, size, &expanded) || expanded > file.size() + kMaxExpansion) {
+      content.suspicious = "entries that expand to far more than the file";
+    }
     const std::string_view below = path.substr(std::min(path.find('/'), path.size()));
     content.torchscript = content.torchscript || below.starts_with("/code/");
     content.pickle = content.pickle || below == "/data.pkl";
@@ -125,10 +143,14 @@ ZipContent list_zip(std::span<const std::byte> file) {
 
 Outcome<void> check_zip(std::span<const std::byte> file) {
   const ZipContent content = list_zip(file);
-  if (content.torchscript) return {};
   if (content.broken) {
     return unsupported("a ZIP archive that is damaged or cut off", "Upload the file again, whole.");
   }
+  if (!content.suspicious.empty()) {
+    return unsupported("a ZIP archive with " + content.suspicious + ", which PyTorch does not write",
+                       kExport);
+  }
+  if (content.torchscript) return {};
   if (content.package) {
     return unsupported("a package of torch.export (.pt2), which this release does not serve", kExport);
   }

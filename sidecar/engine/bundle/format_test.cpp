@@ -20,6 +20,12 @@ std::string zip_of(const std::vector<std::string>& names) {
   return write_archive(ArchiveKind::kZip, entries);
 }
 
+// Small as a file, and 256 MiB when it is unpacked.
+std::string zip_bomb() {
+  return write_archive(ArchiveKind::kDeflatedZip,
+                       {{.name = "m/code/x.py", .content = std::string(256 << 20, ' ')}});
+}
+
 TEST(Format, KnowsBundlesAndTorchScript) {
   EXPECT_EQ(detect_format(bytes(write_archive(ArchiveKind::kUstar, {{.name = "a", .content = "x"}}))).value(),
             Format::kTar);
@@ -65,6 +71,9 @@ const Other kOthers[] = {
      "torch.jit.script"},
     {"OtherZip", zip_of({"word/document.xml"}), "a ZIP archive that PyTorch did not write",
      "torch.jit.script"},
+    {"ZipWithANameTwice", zip_of({"m/code/x.py", "m/data.pkl", "m/data.pkl"}), "the same name twice", ""},
+    {"ZipThatLeadsElsewhere", zip_of({"m/code/x.py", "m/../../x"}), "a name with \"..\"", ""},
+    {"ZipBomb", zip_bomb(), "expand to far more than the file", ""},
     {"Onnx", "\x08\x08\x12\x07pytorch"s, "ONNX", "torch.jit.script"},
     {"Keras", "\x89HDF\r\n\x1a\n", "an HDF5 file", "torch.jit.script"},
     {"Safetensors", testing::write_safetensors({testing::floats("w", {1}, {1})}), "safetensors",

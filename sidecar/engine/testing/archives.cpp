@@ -28,6 +28,9 @@ void set_format(archive* writer, ArchiveKind kind) {
     case ArchiveKind::kZip:
       check(archive_write_set_format_zip(writer), writer);
       return check(archive_write_zip_set_compression_store(writer), writer);
+    case ArchiveKind::kDeflatedZip:
+      check(archive_write_set_format_zip(writer), writer);
+      return check(archive_write_zip_set_compression_deflate(writer), writer);
     case ArchiveKind::kGzippedTar:
       check(archive_write_set_format_ustar(writer), writer);
       return check(archive_write_add_filter_gzip(writer), writer);

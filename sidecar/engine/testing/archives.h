@@ -23,7 +23,7 @@ struct Entry {
   std::function<void(archive_entry*)> change = {};
 };
 
-enum class ArchiveKind { kUstar, kPax, kGnuTar, kZip, kGzippedTar };
+enum class ArchiveKind { kUstar, kPax, kGnuTar, kZip, kDeflatedZip, kGzippedTar };
 
 std::string write_archive(ArchiveKind kind, const std::vector<Entry>& entries);
 
