@@ -46,13 +46,15 @@ json RevisionLabels(const std::string& model_name, const std::string& revision) 
 // word holds whatever the sidecar's own default is.
 json SidecarConfig(const ModelDeployment& model, const std::string& revision) {
   json config = RevisionedPart(model.spec);
-  config.erase("v");
   config.erase("template");
   config["model"].erase("credentialsSecret");
   config.update({{"apiVersion", "sidecar.pilotlight.dev/v1alpha1"},
                  {"name", model.name},
                  {"namespace", model.ns},
                  {"revision", revision}});
+  for (const char* part : {"validation", "warmup", "endpoint"}) {
+    if (config.contains(part)) config[part].erase("timeout");
+  }
   config["validation"]["minimumLevel"] = model.spec.validation.minimum_level;
   config["validation"]["timeoutSeconds"] = model.spec.validation.timeout.count();
   config["warmup"]["timeoutSeconds"] = model.spec.warmup.timeout.count();

@@ -6,6 +6,8 @@
 #include <nlohmann/json.hpp>
 #include <string_view>
 
+#include "operator/api/duration.h"
+
 namespace pilotlight::plan {
 namespace {
 
@@ -42,14 +44,14 @@ json ValidationPart(const api::Validation& validation) {
   if (validation.absolute_tolerance) out["absoluteTolerance"] = *validation.absolute_tolerance;
   if (validation.relative_tolerance) out["relativeTolerance"] = *validation.relative_tolerance;
   if (validation.minimum_level != usual.minimum_level) out["minimumLevel"] = validation.minimum_level;
-  if (validation.timeout != usual.timeout) out["timeoutSeconds"] = validation.timeout.count();
+  if (validation.timeout != usual.timeout) out["timeout"] = api::FormatDuration(validation.timeout);
   return out;
 }
 
 json WarmupPart(const api::Warmup& warmup) {
   json out = json::object();
   if (!warmup.batch_sizes.empty()) out["batchSizes"] = warmup.batch_sizes;
-  if (warmup.timeout != api::Warmup().timeout) out["timeoutSeconds"] = warmup.timeout.count();
+  if (warmup.timeout != api::Warmup().timeout) out["timeout"] = api::FormatDuration(warmup.timeout);
   return out;
 }
 
@@ -64,7 +66,7 @@ json EndpointPart(const api::Endpoint& endpoint) {
   json out = json::object();
   if (endpoint.max_request_bytes != usual.max_request_bytes)
     out["maxRequestBytes"] = endpoint.max_request_bytes;
-  if (endpoint.timeout != usual.timeout) out["timeoutSeconds"] = endpoint.timeout.count();
+  if (endpoint.timeout != usual.timeout) out["timeout"] = api::FormatDuration(endpoint.timeout);
   return out;
 }
 
@@ -80,7 +82,7 @@ json TemplatePart(const api::Template& pod_template) {
 }  // namespace
 
 json RevisionedPart(const Spec& spec) {
-  json out = {{"v", 1}, {"model", ModelPart(spec.model)}};
+  json out = {{"model", ModelPart(spec.model)}};
   if (spec.contract) out["contract"] = ContractPart(*spec.contract);
   const auto put = [&](const char* key, json part) {
     if (!part.empty()) out[key] = std::move(part);
@@ -96,7 +98,7 @@ json RevisionedPart(const Spec& spec) {
 std::string RevisionHash(const json& part) {
   // Kubernetes' own choice for such names: no vowels, no 0, 1 and 3.
   constexpr std::string_view kAlphabet = "bcdfghjklmnpqrstvwxz2456789";
-  const std::string text = part.dump();
+  const std::string text = "v1 " + part.dump();
   std::array<unsigned char, SHA256_DIGEST_LENGTH> digest{};
   SHA256(reinterpret_cast<const unsigned char*>(text.data()), text.size(), digest.data());
   std::string hash;
