@@ -126,7 +126,8 @@ class NumberReader {
     if (shape.size() < 2) return flat(list, count_);
     bool begins_with_list = false;
     for (value first : list) {
-      begins_with_list = first.type() == json_type::array;
+      json_type kind{};
+      begins_with_list = first.type().get(kind) == simdjson::SUCCESS && kind == json_type::array;
       break;
     }
     list.reset();

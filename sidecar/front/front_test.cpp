@@ -1,0 +1,662 @@
+// The whole front, against an engine that does as it is told: what clients, the kubelet and the operator see.
+
+#include "sidecar/front/front.h"
+
+#include <gmock/gmock.h>
+#include <stdlib.h>
+
+#include <boost/asio/io_context.hpp>
+#include <boost/asio/post.hpp>
+#include <cstring>
+#include <format>
+#include <fstream>
+#include <future>
+#include <nlohmann/json.hpp>
+#include <thread>
+
+#include "common/http/testing.h"
+#include "common/log/log.h"
+#include "sidecar/front/testing.h"
+
+namespace pilotlight::front {
+namespace {
+
+using http::testing::Answer;
+using http::testing::RawClient;
+using nlohmann::json;
+using ::testing::HasSubstr;
+using testing::ScriptedLauncher;
+using OnLoad = ScriptedLauncher::OnLoad;
+using std::chrono::milliseconds;
+
+constexpr std::string_view kJson = "content-type: application/json\r\n";
+constexpr const char* kInfer = "/v2/models/digits/infer";
+
+std::string infer_body(float first) {
+  return std::format(R"({{"inputs":[{{"name":"x","datatype":"FP32","shape":[1,3],"data":[{},2,3]}}]}})",
+                     first);
+}
+
+class FrontTest : public ::testing::Test {
+ protected:
+  FrontTest() {
+    log::Configure({.level = log::Level::Error, .sink = [](std::string_view) {}});
+    auto name = (std::filesystem::temp_directory_path() / "front-test-XXXXXX").string();
+    folder_ = ::mkdtemp(name.data());
+    std::ofstream(folder_ / "digits.tar") << "the model";
+    config_ = laptop_config((folder_ / "digits.tar").string());
+    config_.identity.revision = "r1";
+    options_.data_address = options_.admin_address = "127.0.0.1:0";
+    options_.state = folder_ / "state";
+    options_.credentials.clear();
+    options_.termination_log = folder_ / "last-words";
+    std::ofstream(options_.termination_log).flush();
+    options_.drain = {.quiet = milliseconds(50), .least = milliseconds(50), .most = milliseconds(500)};
+  }
+
+  ~FrontTest() override {
+    stop();
+    std::filesystem::remove_all(folder_);
+  }
+
+  // Starts the front and its thread; `prepare` may change the script before.
+  void run(const std::function<void(ScriptedLauncher&)>& prepare = {}) {
+    io_ = std::make_unique<boost::asio::io_context>(1);
+    script_ = std::make_unique<ScriptedLauncher>(*io_);
+    if (prepare) prepare(*script_);
+    front_ = std::make_unique<Front>(*io_, config_, options_, *script_);
+    const auto started = front_->start();
+    ASSERT_TRUE(started) << started.error();
+    port_ = front_->data_port();
+    admin_ = front_->admin_port();
+    thread_ = std::thread([this] { io_->run(); });
+  }
+
+  void stop() {
+    if (!thread_.joinable()) return;
+    io_->stop();
+    thread_.join();
+    front_.reset();
+    io_.reset();
+    script_.reset();
+  }
+
+  void run_until_ready() {
+    run();
+    await_phase("Ready");
+  }
+
+  json status() const { return json::parse(http::testing::call(admin_, "GET", "/status").body); }
+
+  json await_phase(std::string_view phase) const {
+    return await([&](const json& now) { return now["phase"] == phase; }, phase);
+  }
+
+  json await(const std::function<bool(const json&)>& holds, std::string_view what) const {
+    const auto until = std::chrono::steady_clock::now() + std::chrono::seconds(10);
+    while (std::chrono::steady_clock::now() < until) {
+      auto now = status();
+      if (holds(now)) return now;
+      std::this_thread::sleep_for(milliseconds(5));
+    }
+    ADD_FAILURE() << "not within 10 s: " << what << "; status is " << status().dump();
+    return {};
+  }
+
+  Answer get(std::string_view target) const { return http::testing::call(port_, "GET", target); }
+  Answer post(std::string_view target, std::string_view body, std::string_view fields = kJson) const {
+    return http::testing::call(port_, "POST", target, body, fields);
+  }
+  double metric(const std::string& name) const {
+    const auto text = "\n" + http::testing::call(admin_, "GET", "/metrics").body;
+    const auto at = text.find("\n" + name + " ");
+    return at == std::string::npos ? -1 : std::stod(text.substr(at + name.size() + 2));
+  }
+
+  std::filesystem::path folder_;
+  Config config_;
+  FrontOptions options_;
+  std::unique_ptr<boost::asio::io_context> io_;
+  std::unique_ptr<ScriptedLauncher> script_;
+  std::unique_ptr<Front> front_;
+  std::thread thread_;
+  std::uint16_t port_ = 0;
+  std::uint16_t admin_ = 0;
+};
+
+// Serving.
+
+TEST_F(FrontTest, ServesWhatHasBeenCheckedLoadedAndWarmed) {
+  run_until_ready();
+  EXPECT_EQ(script_->checks, 1);
+  EXPECT_EQ(script_->serves, 1);
+  const auto now = status();
+  EXPECT_EQ(now["ready"], true);
+  EXPECT_EQ(now["proof"]["level"], "Answers");
+  EXPECT_THAT(now["digest"].get<std::string>(), ::testing::StartsWith("sha256:"));
+  EXPECT_EQ(now["bytesFetched"], 9);
+  EXPECT_EQ(now["timings"]["warm"], 0.5);
+  EXPECT_EQ(now["revision"], "r1");
+  EXPECT_FALSE(now.contains("failure"));
+  EXPECT_EQ(http::testing::call(admin_, "GET", "/readyz").status, 200);
+  EXPECT_EQ(http::testing::call(admin_, "GET", "/livez").status, 200);
+}
+
+TEST_F(FrontTest, InfersInJson) {
+  run_until_ready();
+  const auto answer = post(kInfer, infer_body(1));
+  EXPECT_EQ(answer.status, 200) << answer.body;
+  EXPECT_EQ(answer.body, R"({"model_name":"digits","model_version":"r1","outputs":[)"
+                         R"({"name":"y","datatype":"FP32","shape":[1,3],"data":[2,4,6]}]})");
+  EXPECT_EQ(answer.field("content-type"), "application/json");
+  EXPECT_EQ(answer.field("x-pilotlight-revision"), "r1");
+  EXPECT_EQ(answer.field("x-request-id").size(), 16);
+  EXPECT_EQ(post("/v2/models/digits/versions/r1/infer", infer_body(1)).status, 200);
+}
+
+TEST_F(FrontTest, InfersInBinaryBothWays) {
+  run_until_ready();
+  const std::string head =
+      R"({"id":"7","inputs":[{"name":"x","datatype":"FP32","shape":[1,3],)"
+      R"("parameters":{"binary_data_size":12}}],"parameters":{"binary_data_output":true}})";
+  const float numbers[] = {0.1F, -2.5F, 1e-30F};
+  const std::string raw(reinterpret_cast<const char*>(numbers), sizeof numbers);
+  const auto answer = post(kInfer, head + raw,
+                           std::format("content-type: application/octet-stream\r\n"
+                                       "inference-header-content-length: {}\r\n",
+                                       head.size()));
+  ASSERT_EQ(answer.status, 200) << answer.body;
+  EXPECT_EQ(answer.field("content-type"), "application/octet-stream");
+  const auto length = std::stoul(answer.field("inference-header-content-length"));
+  const auto document = json::parse(answer.body.substr(0, length));
+  EXPECT_EQ(document["id"], "7");
+  EXPECT_EQ(document["outputs"][0]["parameters"]["binary_data_size"], 12);
+  float doubled[3];
+  ASSERT_EQ(answer.body.size(), length + sizeof doubled);
+  std::memcpy(doubled, answer.body.data() + length, sizeof doubled);
+  EXPECT_THAT(doubled, ::testing::ElementsAre(0.2F, -5.0F, 2e-30F));
+}
+
+TEST_F(FrontTest, PredictsPlainly) {
+  run_until_ready();
+  const auto one = json::parse(post("/predict", "[1,2,3]").body);
+  EXPECT_EQ(one["output"], json({2, 4, 6}));
+  EXPECT_EQ(one["predictions"][0]["label"], "c");
+  EXPECT_NEAR(one["predictions"][0]["probability"].get<double>(), 0.8668, 1e-3);
+  const auto two = json::parse(post("/predict", R"({"instances":[[1,2,3],[5,0,0]]})").body);
+  EXPECT_EQ(two["output"], json({{2, 4, 6}, {10, 0, 0}}));
+  EXPECT_EQ(two["predictions"].size(), 2);
+  EXPECT_EQ(two["predictions"][1]["label"], "a");
+  EXPECT_EQ(metric("nv_inference_count{model=\"digits\",version=\"r1\"}"), 3);
+}
+
+TEST_F(FrontTest, DescribesItself) {
+  run_until_ready();
+  EXPECT_EQ(json::parse(get("/").body)["model"], "digits");
+  EXPECT_EQ(json::parse(get("/v2").body)["extensions"][0], "binary_tensor_data");
+  EXPECT_EQ(get("/v2/health/live").status, 200);
+  EXPECT_EQ(get("/v2/health/ready").status, 200);
+  EXPECT_EQ(get("/v2/models/digits/ready").status, 200);
+  const auto model = json::parse(get("/v2/models/digits").body);
+  EXPECT_EQ(model["inputs"][0], (json{{"name", "x"}, {"datatype", "FP32"}, {"shape", {-1, 3}}}));
+  EXPECT_EQ(model["versions"], json({"r1"}));
+  const auto openapi = json::parse(get("/openapi.json").body);
+  EXPECT_TRUE(openapi["paths"].contains("/predict"));
+  EXPECT_TRUE(openapi["paths"].contains("/v2/models/digits/infer"));
+}
+
+TEST_F(FrontTest, EchoesAPlainRequestIdAndReplacesAnyOther) {
+  run_until_ready();
+  EXPECT_EQ(http::testing::call(port_, "GET", "/", {}, "x-request-id: abc-1\r\n").field("x-request-id"),
+            "abc-1");
+  EXPECT_NE(http::testing::call(port_, "GET", "/", {}, "x-request-id: a\tb\r\n").field("x-request-id"),
+            "a\tb");
+}
+
+TEST_F(FrontTest, PassesOverPilotlightHeadersOfClients) {
+  run_until_ready();
+  const auto answer = post(kInfer, infer_body(1), std::format("{}x-pilotlight-revision: evil\r\n", kJson));
+  EXPECT_EQ(answer.status, 200);
+  EXPECT_EQ(answer.field("x-pilotlight-revision"), "r1");
+}
+
+// Bad inputs: the table of research/model-servers.md, HTTP layer. What only concerns a request's head is
+// tested in common/http; here is that the data port behaves so.
+
+TEST_F(FrontTest, HttpRowAmbiguousFramingIs400AndCloses) {
+  run_until_ready();
+  for (const auto* fields :
+       {"Content-Length: 5\r\nTransfer-Encoding: chunked\r\n", "Content-Length: 5\r\nContent-Length: 5\r\n",
+        "Content-Length: x\r\n", "", "Content-Length: 5\r\nX: a\r\n b\r\n", "Content-Length : 5\r\n"}) {
+    RawClient client(port_);
+    client.send(std::format("POST {} HTTP/1.1\r\nHost: h\r\n{}\r\n", kInfer, fields));
+    const auto answer = client.read();
+    EXPECT_EQ(answer.status, 400) << fields;
+    EXPECT_TRUE(json::parse(answer.body).contains("error"));
+    EXPECT_FALSE(answer.field("x-request-id").empty());
+    EXPECT_TRUE(client.closed_by_server());
+  }
+  RawClient client(port_);
+  client.send("GET / HTTP/1.1\nHost: h\n\n");
+  EXPECT_EQ(client.read().status, 400);
+}
+
+TEST_F(FrontTest, HttpRowLongHeadersAre431AndALongUrlIs414) {
+  run_until_ready();
+  EXPECT_EQ(http::testing::call(port_, "GET", "/", {}, "a: " + std::string(9000, 'x') + "\r\n").status, 431);
+  EXPECT_EQ(get("/" + std::string(3000, 'x')).status, 414);
+}
+
+TEST_F(FrontTest, HttpRowALargeBodyIs413FromItsHeader) {
+  config_.max_request_bytes = 1000;
+  run_until_ready();
+  RawClient client(port_);
+  client.send(std::format("POST {} HTTP/1.1\r\nHost: h\r\nContent-Length: 1001\r\n{}\r\n", kInfer, kJson));
+  EXPECT_EQ(client.read().status, 413);  // without a byte of the body
+}
+
+TEST_F(FrontTest, HttpRowChunkedIs411) {
+  run_until_ready();
+  RawClient client(port_);
+  client.send(
+      std::format("POST {} HTTP/1.1\r\nHost: h\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n", kInfer));
+  EXPECT_EQ(client.read().status, 411);
+}
+
+TEST_F(FrontTest, HttpRowACompressedBodyIs415) {
+  run_until_ready();
+  EXPECT_EQ(post(kInfer, infer_body(1), std::format("{}content-encoding: gzip\r\n", kJson)).status, 415);
+}
+
+TEST_F(FrontTest, HttpRowSlowClientsAre408) {
+  options_.limits.head_time = milliseconds(40);
+  options_.limits.grace = milliseconds(40);
+  options_.limits.idle_time = milliseconds(40);
+  run_until_ready();
+  RawClient head(port_);
+  head.send("GET / HT");
+  EXPECT_EQ(head.read().status, 408);
+  RawClient body(port_);
+  body.send(std::format("POST {} HTTP/1.1\r\nHost: h\r\nContent-Length: 10\r\n\r\n123", kInfer));
+  EXPECT_EQ(body.read().status, 408);
+  RawClient idle(port_);
+  EXPECT_TRUE(idle.closed_by_server());
+}
+
+TEST_F(FrontTest, HttpRowContinueComesOnlyAfterTheChecks) {
+  config_.max_request_bytes = 1000;
+  run_until_ready();
+  const auto expect = [&](std::string_view target, std::size_t length) {
+    RawClient client(port_);
+    client.send(std::format(
+        "POST {} HTTP/1.1\r\nHost: h\r\nContent-Length: {}\r\nExpect: 100-continue\r\n\r\n", target, length));
+    return client.read().status;
+  };
+  EXPECT_EQ(expect(kInfer, 100), 100);
+  EXPECT_EQ(expect(kInfer, 1001), 413);
+  EXPECT_EQ(expect("/v2/models/other/infer", 100), 404);
+}
+
+TEST_F(FrontTest, HttpRowStrangePathsAre404) {
+  run_until_ready();
+  for (const auto* path :
+       {"/v2/models/digits/../digits", "/v2/models/%2e%2e/digits", "//v2", "/v2//models/digits",
+        "/v2/models/digits%00", "/v2/models/%c0%af", "/v2/models/d\xffgits", "/v2/models/digits/", "/nothing",
+        "/v2/models", "/v2/models/digits/infer/x", "/v2/models/digits/versions"}) {
+    EXPECT_EQ(get(path).status, 404) << path;
+  }
+  EXPECT_EQ(get("/v2/models/%64igits").status, 200);
+  RawClient absolute(port_);
+  absolute.send("GET http://elsewhere/v2/models/digits HTTP/1.1\r\nHost: h\r\n\r\n");
+  EXPECT_EQ(absolute.read().status, 200);
+}
+
+TEST_F(FrontTest, HttpRowPipelinedRequestsAreAnsweredInOrder) {
+  run_until_ready();
+  RawClient client(port_);
+  std::string both;
+  for (const float first : {1.0F, 10.0F}) {
+    const auto body = infer_body(first);
+    both +=
+        std::format("POST {} HTTP/1.1\r\nHost: h\r\nContent-Length: {}\r\n\r\n{}", kInfer, body.size(), body);
+  }
+  client.send(both);
+  EXPECT_THAT(client.read().body, HasSubstr("[2,4,6]"));
+  EXPECT_THAT(client.read().body, HasSubstr("[20,4,6]"));
+}
+
+TEST_F(FrontTest, HttpRowWrongMethodIs405WithAllow) {
+  run_until_ready();
+  const auto answer = get(kInfer);
+  EXPECT_EQ(answer.status, 405);
+  EXPECT_EQ(answer.field("allow"), "POST");
+  EXPECT_EQ(post("/v2", "{}").field("allow"), "GET, HEAD");
+  EXPECT_EQ(http::testing::call(admin_, "POST", "/status", "{}").status, 405);
+}
+
+TEST_F(FrontTest, HttpRowWrongContentTypeIs415) {
+  run_until_ready();
+  EXPECT_EQ(post(kInfer, infer_body(1), "content-type: text/plain\r\n").status, 415);
+  EXPECT_EQ(post(kInfer, infer_body(1), "content-type: application/octet-stream\r\n").status, 415);
+  EXPECT_EQ(post(kInfer, infer_body(1), "content-type: Application/JSON; charset=utf-8\r\n").status, 200);
+  EXPECT_EQ(post(kInfer, infer_body(1), "").status, 200);
+}
+
+// Protocol layer; the rows about the body's content are in request_test.cpp.
+
+TEST_F(FrontTest, ProtocolRowTheJsonsLengthMustBeOneNumberInsideTheBody) {
+  run_until_ready();
+  for (const auto* value : {"-1", "99999", "18446744073709551616", "abc", "1e2", "", "0x10", " 12 a"}) {
+    EXPECT_EQ(
+        post(kInfer, infer_body(1), std::format("{}inference-header-content-length: {}\r\n", kJson, value))
+            .status,
+        400)
+        << value;
+  }
+  EXPECT_EQ(post(kInfer, infer_body(1),
+                 std::format("{0}Inference-Header-Content-Length: 9\r\n"
+                             "inference-header-content-length: 9\r\n",
+                             kJson))
+                .status,
+            400);
+}
+
+TEST_F(FrontTest, ProtocolRowUnknownModelsAndVersionsAre404) {
+  run_until_ready();
+  EXPECT_EQ(post("/v2/models/other/infer", infer_body(1)).status, 404);
+  EXPECT_EQ(post("/v2/models/digits/versions/2/infer", infer_body(1)).status, 404);
+  EXPECT_EQ(get("/v2/models/other/ready").status, 404);
+}
+
+TEST_F(FrontTest, ProtocolRowAKnownModelThatIsNotReadyIs503) {
+  run([](ScriptedLauncher& script) { script.serve = OnLoad::kSilent; });
+  await_phase("Loading");
+  const auto answer = post(kInfer, infer_body(1));
+  EXPECT_EQ(answer.status, 503);
+  EXPECT_EQ(answer.field("retry-after"), "1");
+  EXPECT_EQ(get("/v2/health/ready").status, 503);
+  EXPECT_EQ(get("/v2/models/digits").status, 503);
+  EXPECT_EQ(get("/v2/health/live").status, 200);
+}
+
+TEST_F(FrontTest, ProtocolRowNanOutputsAreNullInJson) {
+  run_until_ready();
+  EXPECT_THAT(post(kInfer, infer_body(testing::kNan)).body, HasSubstr("[null,null,null]"));
+}
+
+TEST_F(FrontTest, ProtocolRowABadBodyNamesTheField) {
+  run_until_ready();
+  const auto answer =
+      post(kInfer, R"({"inputs":[{"name":"x","datatype":"FP64","shape":[1,3],"data":[1,2,3]}]})");
+  EXPECT_EQ(answer.status, 400);
+  EXPECT_EQ(answer.body, R"({"error":"inputs[0]: expected FP32, got FP64"})");
+}
+
+// Load layer.
+
+TEST_F(FrontTest, LoadRowAFullQueueIs503) {
+  options_.waiting_requests = 1;
+  run_until_ready();
+  std::vector<std::unique_ptr<RawClient>> clients;
+  const auto body = infer_body(testing::kSlow);
+  const auto request =
+      std::format("POST {} HTTP/1.1\r\nHost: h\r\nContent-Length: {}\r\n\r\n{}", kInfer, body.size(), body);
+  for (int i = 0; i < 3; ++i) {  // two with the engine, one waiting
+    clients.push_back(std::make_unique<RawClient>(port_));
+    clients.back()->send(request);
+  }
+  const auto until = std::chrono::steady_clock::now() + std::chrono::seconds(10);
+  while (metric("pilotlight_queue_depth") < 1 && std::chrono::steady_clock::now() < until) {
+  }
+  const auto refused = post(kInfer, infer_body(1));
+  EXPECT_EQ(refused.status, 503);
+  EXPECT_EQ(refused.field("retry-after"), "1");
+  EXPECT_EQ(http::testing::call(admin_, "GET", "/readyz").status, 200) << "overload is not unreadiness";
+  script_->release();
+  for (const auto& client : clients) EXPECT_EQ(client->read().status, 200);
+}
+
+TEST_F(FrontTest, LoadRowAPastDeadlineIs503AndNeverReachesTheEngine) {
+  run_until_ready();
+  std::vector<std::unique_ptr<RawClient>> clients;
+  const auto body = infer_body(testing::kSlow);
+  for (int i = 0; i < 2; ++i) {
+    clients.push_back(std::make_unique<RawClient>(port_));
+    clients.back()->send(std::format("POST {} HTTP/1.1\r\nHost: h\r\nContent-Length: {}\r\n\r\n{}", kInfer,
+                                     body.size(), body));
+  }
+  const auto until = std::chrono::steady_clock::now() + std::chrono::seconds(10);
+  while (metric("pilotlight_inferences_in_flight") < 2 && std::chrono::steady_clock::now() < until) {
+  }
+  const auto late = post(kInfer, infer_body(1), std::format("{}x-request-timeout-ms: 20\r\n", kJson));
+  EXPECT_EQ(late.status, 503);
+  EXPECT_EQ(late.body, R"({"error":"the request waited for longer than its deadline"})");
+  script_->release();
+  for (const auto& client : clients) EXPECT_EQ(client->read().status, 200);
+  EXPECT_EQ(script_->inferences, 2);
+  EXPECT_EQ(post(kInfer, infer_body(1), std::format("{}x-request-timeout-ms: soon\r\n", kJson)).status, 400);
+}
+
+TEST_F(FrontTest, LoadRowWhatWaitsForAClientThatLeftIsDropped) {
+  run_until_ready();
+  std::vector<std::unique_ptr<RawClient>> clients;
+  const auto body = infer_body(testing::kSlow);
+  for (int i = 0; i < 3; ++i) {
+    clients.push_back(std::make_unique<RawClient>(port_));
+    clients.back()->send(std::format("POST {} HTTP/1.1\r\nHost: h\r\nContent-Length: {}\r\n\r\n{}", kInfer,
+                                     body.size(), body));
+    const auto until = std::chrono::steady_clock::now() + std::chrono::seconds(10);
+    while (metric("pilotlight_inferences_in_flight") + metric("pilotlight_queue_depth") < i + 1 &&
+           std::chrono::steady_clock::now() < until) {
+    }
+  }
+  clients[2]->close();
+  const auto until = std::chrono::steady_clock::now() + std::chrono::seconds(10);
+  while (metric("pilotlight_queue_depth") > 0 && std::chrono::steady_clock::now() < until) {
+  }
+  EXPECT_EQ(metric("pilotlight_queue_depth"), 0);
+  script_->release();
+  for (int i = 0; i < 2; ++i) EXPECT_EQ(clients[i]->read().status, 200);
+  EXPECT_EQ(script_->inferences, 2);
+}
+
+TEST_F(FrontTest, LoadRowAModelThatThrowsIs500WithTheRequestsIdAndNothingElse) {
+  run_until_ready();
+  const auto answer = post(kInfer, infer_body(testing::kThrow), std::format("{}x-request-id: q7\r\n", kJson));
+  EXPECT_EQ(answer.status, 500);
+  EXPECT_EQ(answer.body,
+            R"({"error":"the model failed on this request (id q7); its values or shape may not suit it"})");
+}
+
+TEST_F(FrontTest, LoadRowWhatTheEngineAnswersIsNotBelieved) {
+  run_until_ready();
+  EXPECT_EQ(post(kInfer, infer_body(testing::kBadShape)).status, 500);
+  EXPECT_EQ(post(kInfer, infer_body(testing::kOutside)).status, 500);
+  EXPECT_EQ(post(kInfer, infer_body(testing::kTooLarge)).status, 500);
+  EXPECT_EQ(status()["engine"]["restarts"], 0);
+  EXPECT_EQ(post(kInfer, infer_body(testing::kGarbage)).status, 503);  // and that engine is ended
+  await_phase("Ready");
+  EXPECT_EQ(post(kInfer, infer_body(1)).status, 200);
+}
+
+// Engines that die.
+
+TEST_F(FrontTest, AnEngineThatDiesIsA503AndComesBackByItself) {
+  run_until_ready();
+  const auto answer = post(kInfer, infer_body(testing::kCrash));
+  EXPECT_EQ(answer.status, 503);
+  EXPECT_EQ(answer.field("retry-after"), "1");
+  const auto now =
+      await([](const json& s) { return s["ready"] == true && s["engine"]["restarts"] == 1; }, "restarted");
+  EXPECT_EQ(now["engine"]["lastExit"], "signal 11 (Segmentation fault)");
+  EXPECT_FALSE(now.contains("failure"));
+  EXPECT_EQ(script_->checks, 1) << "what has been checked is not checked again";
+  EXPECT_EQ(post(kInfer, infer_body(1)).status, 200);
+  EXPECT_EQ(metric("pilotlight_engine_restarts_total"), 1);
+}
+
+TEST_F(FrontTest, WhileTheEngineIsAwayTheStatusSaysWhy) {
+  run_until_ready();
+  script_->serve = OnLoad::kSilent;
+  EXPECT_EQ(post(kInfer, infer_body(testing::kCrash)).status, 503);
+  const auto now =
+      await([](const json& s) { return s["phase"] == "Loading" && s.contains("failure"); }, "away");
+  EXPECT_EQ(now["failure"]["class"], "World");
+  EXPECT_EQ(now["failure"]["reason"], "EngineCrashed");
+  EXPECT_EQ(now["final"], false);
+  EXPECT_EQ(now["ready"], false);
+  const auto ready = http::testing::call(admin_, "GET", "/readyz");
+  EXPECT_EQ(ready.status, 503);
+  EXPECT_EQ(json::parse(ready.body)["reason"], "EngineCrashed");
+}
+
+TEST_F(FrontTest, AnEngineThatHangsIsEnded) {
+  config_.endpoint_timeout = std::chrono::duration<double>(0.2);
+  run_until_ready();
+  EXPECT_EQ(post(kInfer, infer_body(testing::kHang)).status, 503);
+  await([](const json& s) { return s["ready"] == true && s["engine"]["restarts"] == 1; }, "restarted");
+  EXPECT_THAT(status()["engine"]["lastExit"].get<std::string>(), HasSubstr("did not end within 0.2 s"));
+}
+
+TEST_F(FrontTest, ACrashInTheCheckIsTheRevisionsFault) {
+  run([](ScriptedLauncher& script) { script.check = OnLoad::kDies; });
+  const auto now = await_phase("Failed");
+  EXPECT_EQ(now["final"], true);
+  EXPECT_EQ(now["failure"]["class"], "Revision");
+  EXPECT_EQ(now["failure"]["reason"], "CrashedInCheck");
+  EXPECT_EQ(now["failure"]["phase"], "Checking");
+  EXPECT_THAT(now["failure"]["message"].get<std::string>(), HasSubstr("Segmentation fault"));
+}
+
+TEST_F(FrontTest, AKillInTheCheckIsTheWorldsFault) {
+  run([](ScriptedLauncher& script) { script.check = OnLoad::kKilled; });
+  const auto now = await_phase("Retrying");
+  EXPECT_EQ(now["failure"]["reason"], "OutOfMemory");
+  EXPECT_EQ(now["final"], false);
+}
+
+TEST_F(FrontTest, ACheckThatDoesNotEndIsGivenUp) {
+  config_.validation_timeout = std::chrono::duration<double>(0.1);
+  run([](ScriptedLauncher& script) { script.check = OnLoad::kSilent; });
+  EXPECT_EQ(await_phase("Failed")["failure"]["reason"], "CheckTimeout");
+}
+
+TEST_F(FrontTest, WhatTheCheckFindsIsReportedAndRemembered) {
+  run([](ScriptedLauncher& script) { script.check = OnLoad::kFailed; });
+  const auto now = await_phase("Failed");
+  EXPECT_EQ(now["failure"]["reason"], "GoldenMismatch");
+  EXPECT_EQ(now["failure"]["remedy"], "r");
+  std::ifstream words(options_.termination_log);
+  std::string text;
+  std::getline(words, text);
+  EXPECT_THAT(text, HasSubstr("GoldenMismatch: m r"));
+  stop();
+  run();  // the container was restarted
+  EXPECT_EQ(await_phase("Failed")["failure"]["reason"], "GoldenMismatch");
+  EXPECT_EQ(script_->checks, 0) << "a final verdict is not tried again";
+}
+
+TEST_F(FrontTest, ARestartedFrontRepeatsNoWork) {
+  run_until_ready();
+  stop();
+  std::filesystem::remove(folder_ / "digits.tar");
+  run();
+  await_phase("Ready");
+  EXPECT_EQ(script_->checks, 0);
+}
+
+TEST_F(FrontTest, APodWithAnotherIdentityKnowsNothingOfTheVerdict) {
+  run([](ScriptedLauncher& script) { script.check = OnLoad::kFailed; });
+  await_phase("Failed");
+  stop();
+  config_.identity.pod_uid = "another";
+  run();
+  await_phase("Ready");
+}
+
+// Bytes.
+
+TEST_F(FrontTest, AnotherDigestThanTheUsersIsTheRevisionsFault) {
+  config_.digest = "sha256:" + std::string(64, '0');
+  run();
+  const auto now = await_phase("Failed");
+  EXPECT_EQ(now["failure"]["class"], "Revision");
+  EXPECT_EQ(now["failure"]["reason"], "DigestMismatch");
+  EXPECT_THAT(now["failure"]["message"].get<std::string>(), HasSubstr(config_.digest));
+}
+
+TEST_F(FrontTest, OtherBytesThanThePinIsThePodsFault) {
+  config_.pinned = "sha256:" + std::string(64, '0');
+  run();
+  const auto now = await_phase("Failed");
+  EXPECT_EQ(now["failure"]["class"], "Pod");
+  EXPECT_EQ(now["failure"]["reason"], "SourceChanged");
+}
+
+TEST_F(FrontTest, APinnedRevisionIsNotCheckedApart) {
+  run_until_ready();
+  config_.pinned = status()["digest"];
+  stop();
+  std::filesystem::remove_all(options_.state);
+  run();
+  await_phase("Ready");
+  EXPECT_EQ(script_->checks, 0);
+  EXPECT_EQ(script_->serves, 1);
+}
+
+TEST_F(FrontTest, AMissingFileIsWaitedFor) {
+  std::filesystem::remove(folder_ / "digits.tar");
+  run();
+  const auto now = await_phase("Retrying");
+  EXPECT_EQ(now["failure"]["reason"], "NotFound");
+  EXPECT_EQ(now["final"], false);
+  std::ofstream(folder_ / "digits.tar") << "the model";
+  const auto ready = await_phase("Ready");
+  EXPECT_GE(ready["attempt"], 2);
+}
+
+TEST_F(FrontTest, AnInvalidConfigurationIsReportedOnTheAdminPort) {
+  config_.invalid =
+      wire::Failure{.failure_class = wire::FailureClass::kRevision, .reason = "InvalidContract"};
+  run();
+  EXPECT_EQ(await_phase("Failed")["failure"]["reason"], "InvalidContract");
+  EXPECT_EQ(http::testing::call(admin_, "GET", "/livez").status, 200);
+  EXPECT_EQ(post(kInfer, infer_body(1)).status, 503);
+}
+
+// Leaving.
+
+TEST_F(FrontTest, DrainsWithoutLosingARequest) {
+  options_.drain = {.quiet = milliseconds(300), .least = milliseconds(300), .most = milliseconds(5000)};
+  run_until_ready();
+  RawClient idle(port_);
+  idle.send("GET / HTTP/1.1\r\nHost: h\r\n\r\n");
+  EXPECT_FALSE(idle.read().closed);
+  RawClient slow(port_);
+  const auto body = infer_body(testing::kSlow);
+  slow.send(
+      std::format("POST {} HTTP/1.1\r\nHost: h\r\nContent-Length: {}\r\n\r\n{}", kInfer, body.size(), body));
+  const auto until = std::chrono::steady_clock::now() + std::chrono::seconds(10);
+  while (metric("pilotlight_inferences_in_flight") < 1 && std::chrono::steady_clock::now() < until) {
+  }
+
+  std::promise<void> done;
+  boost::asio::post(*io_, [&] { front_->drain([&] { done.set_value(); }); });
+  await_phase("Draining");
+  EXPECT_EQ(http::testing::call(admin_, "GET", "/readyz").status, 503);
+  RawClient late(port_);  // whoever has not heard yet is still answered
+  late.send("GET /v2/models/digits HTTP/1.1\r\nHost: h\r\n\r\n");
+  const auto answer = late.read();
+  EXPECT_EQ(answer.status, 200);
+  EXPECT_TRUE(answer.closed);
+  EXPECT_TRUE(idle.closed_by_server());
+  auto finished = done.get_future();
+  EXPECT_EQ(finished.wait_for(milliseconds(0)), std::future_status::timeout) << "a request is in flight";
+  script_->release();
+  EXPECT_EQ(slow.read().status, 200);
+  EXPECT_EQ(finished.wait_for(std::chrono::seconds(10)), std::future_status::ready);
+  EXPECT_EQ(RawClient(port_).send("GET / HTTP/1.1\r\n\r\n"), false);
+}
+
+}  // namespace
+}  // namespace pilotlight::front

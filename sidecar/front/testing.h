@@ -1,0 +1,59 @@
+#pragma once
+
+// An engine without LibTorch, for tests: it speaks the wire protocol from a thread and does as it is told.
+
+#include <atomic>
+#include <boost/asio/io_context.hpp>
+#include <functional>
+#include <mutex>
+#include <nlohmann/json.hpp>
+#include <string>
+#include <vector>
+
+#include "sidecar/front/launcher.h"
+#include "sidecar/wire/contract.h"
+
+namespace pilotlight::front::testing {
+
+// One input "x" and one output "y", FP32 of [-1,3]; y is labelled a, b, c.
+wire::Contract small_contract();
+
+// What the scripted model, y = 2·x, does when x[0] is this instead of answering.
+inline constexpr float kCrash = 9001;     // the engine dies
+inline constexpr float kHang = 9002;      // never answers
+inline constexpr float kThrow = 9003;     // the model's error
+inline constexpr float kBadShape = 9004;  // an output of another shape than the contract's
+inline constexpr float kOutside = 9005;   // an output outside its region
+inline constexpr float kGarbage = 9006;   // a packet that is none
+inline constexpr float kNan = 9007;       // an output that is not a number
+inline constexpr float kSlow = 9008;      // answers once release() is called
+inline constexpr float kTooLarge = 9009;
+
+class ScriptedLauncher final : public Launcher {
+ public:
+  explicit ScriptedLauncher(boost::asio::io_context& io) : io_(io) {}
+
+  std::expected<Launched, std::string> launch(Role role, std::function<void(Exit)> ended) override;
+
+  // Lets every kSlow inference, now and later, be answered.
+  void release() { released_ = true; }
+
+  // What a loaded engine serves by, and how each role answers a Load; all may be changed between launches.
+  wire::Contract contract = small_contract();
+  enum class OnLoad { kLoaded, kFailed, kDies, kKilled, kSilent };
+  std::atomic<OnLoad> check = OnLoad::kLoaded;
+  std::atomic<OnLoad> serve = OnLoad::kLoaded;
+  nlohmann::json failure = {
+      {"class", "Revision"}, {"reason", "GoldenMismatch"}, {"message", "m"}, {"remedy", "r"}};
+  std::atomic<int> checks = 0;  // how many engines of each role were started
+  std::atomic<int> serves = 0;
+  std::atomic<int> inferences = 0;
+
+ private:
+  class Thread;
+
+  boost::asio::io_context& io_;
+  std::atomic<bool> released_ = false;
+};
+
+}  // namespace pilotlight::front::testing
