@@ -65,7 +65,7 @@ def test_a_changed_spec_replaces_the_revision_without_a_failed_request(kube, sto
     assert model["status"]["stableRevision"] != old["status"]["stableRevision"]
     seen = {json.loads(v)[0][0] for v in load.values}
     assert seen == {2, 3}
-    assert not kube.list("pods", f"pilotlight.dev/revision={old['status']['stableRevision']}")
+    kube.gone(f"pilotlight.dev/revision={old['status']['stableRevision']}", kinds="pods")
 
 
 def test_scaling_keeps_the_pods_there_are(kube, store, folder, deploy):

@@ -34,7 +34,7 @@ def kube():
     kube = Kube(name)
     kube.run("create", "namespace", name)
     yield kube
-    kube.run("delete", "namespace", name, "--wait=true", "--timeout=120s")
+    kube.run("delete", "namespace", name, "--wait=false")
 
 
 @pytest.fixture(scope="session")

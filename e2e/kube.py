@@ -10,6 +10,10 @@ import subprocess
 import time
 
 
+# What the operator and Kubernetes make for a ModelDeployment.
+CHILDREN = "replicasets,pods,services,configmaps,poddisruptionbudgets,endpoints"
+
+
 class Kube:
     """One namespace of the cluster that KUBECONFIG names. Safe to use from several threads."""
 
@@ -67,15 +71,13 @@ class Kube:
         found = self.run("get", "events", "--field-selector", f"involvedObject.name={name}")
         raise AssertionError(f"no event {reason} about {name} in {seconds:.0f} s; there are:\n{found}")
 
-    def gone(self, selector: str, seconds: float = 60) -> None:
+    def gone(self, selector: str, seconds: float = 60, kinds: str = CHILDREN) -> None:
         """Returns once nothing is left that bears the label, or fails and says what is."""
-        kinds = ("replicasets", "pods", "services", "configmaps", "poddisruptionbudgets", "endpoints")
         deadline = time.monotonic() + seconds
-        for kind in kinds:
-            left = max(1, int(deadline - time.monotonic()))
-            self.run("wait", "--for=delete", kind, "-l", selector, f"--timeout={left}s", check=False)
-        left = {kind: [o["metadata"]["name"] for o in self.list(kind, selector)] for kind in kinds}
-        assert not any(left.values()), f"left over after {seconds:.0f} s: {left}"
+        # Not `kubectl wait --for=delete`: it misses what goes while it starts, and then waits for all its time.
+        while left := [f"{o['kind']} {o['metadata']['name']}" for o in self.list(kinds, selector)]:
+            assert time.monotonic() < deadline, f"left over after {seconds:.0f} s: {', '.join(left)}"
+            time.sleep(0.2)
 
 
 def _documents(command: list[str], seconds: float):
