@@ -4,6 +4,7 @@ import os
 import shutil
 import tempfile
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -16,6 +17,8 @@ from harness.kube import ApiError
 from harness.operator import find_operator
 from harness.processes import eventually
 from harness.scene import Scene, Stage
+from harness.story import Expected
+from harness.together import Together
 
 ROOT = Path(__file__).resolve().parents[2]
 FAILED = pytest.StashKey[bool]()
@@ -72,7 +75,7 @@ def keep_logs_only(folder: Path) -> None:
         shutil.rmtree(folder, ignore_errors=True)
 
 
-@pytest.fixture
+@pytest.fixture(scope="session")
 def operator_program() -> Path:
     found = find_operator()
     if not found:
@@ -80,17 +83,56 @@ def operator_program() -> Path:
     return found
 
 
-@pytest.hookimpl(wrapper=True)
-def pytest_runtest_makereport(item, call):
-    report = yield
-    item.stash[FAILED] = item.stash.get(FAILED, False) or report.failed
-    return report
-
-
 @pytest.fixture
-def scene(stage: Stage, operator_program: Path, request: pytest.FixtureRequest) -> Iterator[Scene]:
-    """An operator that watches one namespace through a proxy."""
+def scene(stage: Stage, operator_program: Path, request: pytest.FixtureRequest) -> Iterator[Scene | None]:
+    """An operator that watches one namespace through a proxy. Tests that play together get theirs when they play."""
+    if request.node.get_closest_marker("together"):
+        yield None
+        return
     with stage.scene() as each:
         yield each
         if request.node.stash.get(FAILED, False):
-            each.note_failure()
+            print(each.note_failure())
+
+
+@pytest.fixture(scope="session")
+def expected(stage: Stage, operator_program: Path) -> Iterator[Expected]:
+    """How undisturbed runs end, and by how many writes they get there."""
+    with ThreadPoolExecutor(1) as pool:
+        yield Expected(stage, pool)
+
+
+@pytest.fixture(scope="session")
+def together(stage: Stage, operator_program: Path, expected: Expected,
+             request: pytest.FixtureRequest) -> Iterator[Together]:
+    items = [item for item in request.session.items if item.get_closest_marker("together")]
+    plays = Together(stage, {"expected": expected, "operator_program": operator_program}, items)
+    yield plays
+    plays.stop()
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    config.addinivalue_line("markers", "together: plays at the same time as the others that have this mark")
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    # First the harness; last those that want the cluster for themselves.
+    def turn(item: pytest.Item) -> int:
+        return 0 if item.path.stem == "test_harness" else 1 if item.get_closest_marker("together") else 2
+
+    items.sort(key=turn)
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_pyfunc_call(pyfuncitem: pytest.Function) -> bool | None:
+    if not pyfuncitem.get_closest_marker("together"):
+        return None
+    pyfuncitem._request.getfixturevalue("together").result(pyfuncitem)
+    return True
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(item: pytest.Item, call: pytest.CallInfo):
+    report = yield
+    item.stash[FAILED] = item.stash.get(FAILED, False) or report.failed
+    return report

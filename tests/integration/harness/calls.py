@@ -16,6 +16,8 @@ class Call:
     query: dict[str, str]
     agent: str
     body: bytes = b""
+    # The Authorization header, which is in no log.
+    authorization: str = field(default="", repr=False)
     at: float = field(default_factory=time.monotonic)
     # What the client was answered; 0 while that is open, and for good where it got no answer.
     status: int = 0

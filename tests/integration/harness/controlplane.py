@@ -22,6 +22,8 @@ from harness.processes import Program, eventually, free_port
 OPERATOR_NAMESPACE = "pilotlight-system"
 OPERATOR_USER = f"system:serviceaccount:{OPERATOR_NAMESPACE}:pilotlight-operator"
 OPERATOR_TOKEN = "token-of-the-operator"
+OPERATOR_NEXT_TOKEN = "next-token-of-the-operator"
+OPERATOR_GROUPS = ("system:serviceaccounts", f"system:serviceaccounts:{OPERATOR_NAMESPACE}")
 ADMIN_TOKEN = "token-of-the-tests"
 
 
@@ -53,8 +55,8 @@ class ControlPlane:
         self.url = f"https://127.0.0.1:{self._port}"
         (folder / "tokens.csv").write_text(
             f"{ADMIN_TOKEN},tests,tests,\"system:masters\"\n"
-            f"{OPERATOR_TOKEN},{OPERATOR_USER},operator,"
-            f"\"system:serviceaccounts,system:serviceaccounts:{OPERATOR_NAMESPACE}\"\n")
+            + "".join(f"{token},{OPERATOR_USER},operator,\"{','.join(OPERATOR_GROUPS)}\"\n"
+                      for token in (OPERATOR_TOKEN, OPERATOR_NEXT_TOKEN)))
         self._server_files = self.authority.issue(
             "kube-apiserver", "/CN=kube-apiserver", "IP:127.0.0.1,DNS:localhost,DNS:kubernetes.default.svc")
         self._etcd: Program | None = None

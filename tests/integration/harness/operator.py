@@ -30,23 +30,26 @@ class Operator:
     """One operator process; `start` may be called again after it has ended."""
 
     def __init__(self, folder: Path, kubeconfig: Path, admin_port: int, name: str = "operator",
-                 leader_election: bool = False, flags: tuple[str, ...] = ()) -> None:
+                 lease_namespace: str = "", flags: tuple[str, ...] = ()) -> None:
+        """lease_namespace: where to compete for the Lease. Default: no leader election."""
         self._folder = folder
         self._name = name
+        self._namespace = lease_namespace or OPERATOR_NAMESPACE
         self._metrics_port = free_port()
         self._health_port = free_port()
         self._command = [
-            find_operator(), f"--kubeconfig={kubeconfig}", "--sidecar-image=example.invalid/sidecar:test",
+            find_operator(), f"--kubeconfig={kubeconfig}",
             f"--metrics-bind-address=127.0.0.1:{self._metrics_port}",
             f"--health-probe-bind-address=127.0.0.1:{self._health_port}",
             f"--sidecar-admin-port={admin_port}", "--log-level=debug",
-            "--leader-elect" if leader_election else "--no-leader-elect", *flags]
+            "--leader-elect" if lease_namespace else "--no-leader-elect", *flags]
         self.program: Program | None = None
 
-    def start(self) -> None:
+    def start(self, image: str = "example.invalid/sidecar:test", extra: tuple[str, ...] = ()) -> None:
         assert not (self.program and self.program.running())
-        self.program = Program(self._name, self._command, self._folder / f"{self._name}.log", {
-            "POD_NAMESPACE": OPERATOR_NAMESPACE, "POD_NAME": self._name})
+        self.program = Program(
+            self._name, [*self._command, f"--sidecar-image={image}", *extra], self._folder / f"{self._name}.log",
+            {"POD_NAMESPACE": self._namespace, "POD_NAME": self._name})
 
     def kill(self) -> None:
         self.program.kill()

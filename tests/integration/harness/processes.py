@@ -51,6 +51,10 @@ class Program:
             os.killpg(self.pid, signal.SIGKILL)
             self._process.wait()
 
+    def signal(self, number: int) -> None:
+        if self.running():
+            os.kill(self.pid, number)
+
     def terminate(self, patience: float = 20) -> float:
         """SIGTERM; gives back the seconds it took. After `patience` seconds SIGKILL and an error."""
         begin = time.monotonic()
@@ -72,7 +76,7 @@ class Program:
         return "\n".join(self.log.read_text(errors="replace").splitlines()[-lines:])
 
 
-def eventually(what: str | Callable[[], str], check: Callable[[], object], timeout: float = 30, every: float = 0.05):
+def eventually(what: str | Callable[[], str], check: Callable[[], object], timeout: float = 60, every: float = 0.05):
     """Waits until `check` gives something true, and gives it back. `what` is the sentence of the failure."""
     end = time.monotonic() + timeout
     while True:

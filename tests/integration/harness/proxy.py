@@ -154,7 +154,7 @@ class Proxy:
     async def _handle(self, request: web.BaseRequest) -> web.StreamResponse:
         self._transports.add(request.transport)
         call = Call(request.method, request.path, dict(request.query), request.headers.get("User-Agent", ""),
-                    await request.read())
+                    await request.read(), request.headers.get("Authorization", ""))
         with self._lock:
             self._calls.append(call)
             fault = next(filter(None, (rule.meet(call) for rule in self._rules)), None)

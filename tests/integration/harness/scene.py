@@ -4,14 +4,16 @@ import contextlib
 import itertools
 import json
 import os
+import threading
 import time
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from harness.background import Background
 from harness.cluster import Cluster, History
-from harness.controlplane import OPERATOR_TOKEN, ControlPlane
+from harness.controlplane import OPERATOR_NAMESPACE, OPERATOR_TOKEN, ControlPlane
 from harness.operator import Operator, write_kubeconfig
 from harness.processes import eventually
 from harness.proxy import Proxy
@@ -24,7 +26,7 @@ CHILDREN = ["configmaps", "replicasets", "services", "poddisruptionbudgets"]
 
 _numbers = itertools.count(1)
 # What differs from run to run and means nothing.
-_VOLATILE = {"lastTransitionTime", "since", "deadline", "progressed", "lastReplaced", "podUID", "timings", "at"}
+_VOLATILE = {"bytesFetched", "lastTransitionTime", "since", "deadline", "progressed", "lastReplaced", "podUID", "timings", "at"}
 
 
 def quiet_seconds() -> float:
@@ -40,17 +42,20 @@ class Stage:
     background: Background
     control_plane: ControlPlane
     cluster: Cluster
+    # How many scenes play at once at most: they mostly wait.
+    places: threading.Semaphore = field(default_factory=lambda: threading.Semaphore(14))
 
     @contextlib.contextmanager
     def scene(self, **options: object) -> Iterator["Scene"]:
-        scene = Scene(self, f"scene-{next(_numbers)}", **options)
-        try:
-            yield scene
-        except BaseException:
-            scene.note_failure()
-            raise
-        finally:
-            scene.close()
+        with self.places:
+            scene = Scene(self, f"scene-{next(_numbers)}", **options)
+            try:
+                yield scene
+            except Exception as error:
+                error.add_note(scene.note_failure())
+                raise
+            finally:
+                scene.close()
 
 
 class Scene:
@@ -68,12 +73,26 @@ class Scene:
         self.kube.create("namespaces", {"metadata": {"name": namespace}})
         self._alone = alone
         self._leader_election = leader_election
+        self.restarted = False
+        if leader_election:
+            self._allow_leases()
         self._proxies: list[Proxy] = []
         self._operators: list[Operator] = []
         self.proxy = self.add_proxy()
         self.operator = self.add_operator(self.proxy)
         if start:
             self.operator.start()
+
+    def _allow_leases(self) -> None:
+        """The rights that the chart gives in the operator's own namespace, here: each scene has a Lease of its own."""
+        for kind in ("roles", "rolebindings"):
+            for item in self.kube.list(kind, OPERATOR_NAMESPACE):
+                item["metadata"] = {"name": item["metadata"]["name"]}
+                self.kube.create(kind, item, self.namespace)
+
+    def restart_apiserver(self) -> None:
+        self.restarted = True
+        self.stage.control_plane.restart_apiserver()
 
     def add_proxy(self) -> Proxy:
         plane = self.stage.control_plane
@@ -87,7 +106,8 @@ class Scene:
         kubeconfig = write_kubeconfig(self.folder / f"{name}.kubeconfig", proxy.url,
                                       self.stage.control_plane.authority.ca, user or {"token": OPERATOR_TOKEN})
         flags = () if self._alone else (f"--watch-namespaces={self.namespace}",)
-        operator = Operator(self.folder, kubeconfig, self.cluster.admin_port, name, self._leader_election, flags)
+        operator = Operator(self.folder, kubeconfig, self.cluster.admin_port, name,
+                            self.namespace if self._leader_election else "", flags)
         self._operators.append(operator)
         return operator
 
@@ -100,16 +120,17 @@ class Scene:
         self.cluster.freeze(self.namespace, False)
         self.cluster.empty(self.namespace)
 
-    def note_failure(self) -> None:
-        """All that one needs to understand a failure, into the scene's folder and the test's output."""
+    def note_failure(self) -> str:
+        """Writes all that one needs to understand a failure into the scene's folder; gives back the end of it."""
         for number, proxy in enumerate(self._proxies):
             (self.folder / f"requests-{number}.log").write_text(proxy.log() + "\n")
+            (self.folder / f"writes-{number}.log").write_text("".join(
+                f"{call}\n  {call.body.decode(errors='replace')}\n" for call in proxy.writes()))
         state = {kind: self.kube.list(kind, self.namespace) for kind in ["modeldeployments", *CHILDREN, "pods", "events"]}
         (self.folder / "state.json").write_text(json.dumps(state, indent=1))
-        print(f"\n{self.namespace}: requests, objects and the operator's log are in {self.folder}")
-        print("\n".join(self.proxy.log().splitlines()[-40:]))
-        if self.operator.program:
-            print(self.operator.program.tail(15))
+        return "\n".join([f"Requests, objects and the operator's log are in {self.folder}. The last requests:",
+                          *self.proxy.log().splitlines()[-12:],
+                          self.operator.program.tail(5) if self.operator.program else ""])
 
     # What users do.
 
@@ -124,9 +145,9 @@ class Scene:
 
     # What is looked at.
 
-    def condition(self, kind: str, name: str = "digits") -> dict:
+    def condition(self, kind: str, name: str = "digits", model: dict | None = None) -> dict:
         """Empty if there is none, or if it speaks of another generation."""
-        model = self.model(name)
+        model = model or self.model(name)
         for each in (model or {}).get("status", {}).get("conditions", []):
             if each["type"] == kind and each.get("observedGeneration") == model["metadata"]["generation"]:
                 return each
@@ -149,16 +170,19 @@ class Scene:
     def at_goal(self, name: str = "digits") -> bool:
         """The model is up to date, has its replicas in the Service, and nothing is under way."""
         model = self.model(name)
-        if not model or not self.holds("UpToDate", name) or not self.holds("Ready", name):
+        if not model:
+            return False
+        states = {kind: self.condition(kind, name, model).get("status") for kind in ("UpToDate", "Ready", "Reconciling")}
+        if states != {"UpToDate": "True", "Ready": "True", "Reconciling": "False"}:
             return False
         wanted = model["spec"]["replicas"]
         pods = [pod for pod in self.pods() if pod["metadata"]["labels"].get(INSTANCE) == name]
         serving = [pod for pod in pods if pod["metadata"]["labels"].get(TRAFFIC) == "service"]
         status = model["status"]
-        return (self.condition("Reconciling", name).get("status") != "True" and len(serving) == len(pods) == wanted
+        return (len(serving) == len(pods) == wanted
                 and status.get("replicas", 0) == status.get("readyReplicas", 0) == wanted)
 
-    def await_goal(self, timeout: float = 30, name: str = "digits") -> None:
+    def await_goal(self, timeout: float = 60, name: str = "digits") -> None:
         eventually(lambda: f"{name} is up to date and at rest; it is {json.dumps(self._brief(name))}",
                    lambda: self.at_goal(name), timeout, every=0.1)
 
@@ -189,9 +213,14 @@ class Scene:
         return json.loads(json.dumps(result).replace(self.namespace, "NAMESPACE"))
 
     def assert_sound(self, remade: bool = False) -> None:
-        """No state was ever there that must not be, each child was made once, and each belongs to its model."""
+        """No state was ever there that must not be, nothing was asked for that the operator has no right to, each
+        child was made once, and each belongs to its model."""
         history = self.history()
         assert not history.broken, history.broken
+        # A server that has just started does not know its rules yet.
+        refused = [] if self.restarted else [str(call) for proxy in self._proxies
+                   for call in proxy.calls(also=lambda call: call.status in (401, 403) and not call.fault)]
+        assert not refused, refused
         for (kind, name), uids in history.uids.items():
             if kind not in ("pods", "modeldeployments") and not remade:
                 assert len(uids) == 1, f"{kind} {name} was made {len(uids)} times"
@@ -206,6 +235,28 @@ class Scene:
         model = self.model(name) or {}
         return {kind["type"]: f"{kind['status']} {kind['reason']}: {kind['message']}"
                 for kind in model.get("status", {}).get("conditions", [])}
+
+
+def sweep(stage: Stage, story: Callable[[Scene], None], faults: Iterable[tuple[str, Callable[[Scene], None]]],
+          ) -> None:
+    """Plays `story` once with each fault, each in a scene of its own, all together. `faults` have a name and a function
+    that sets them up before the operator starts; all that fail are told."""
+    def play(each: tuple[str, Callable[[Scene], None]]) -> str | None:
+        name, prepare = each
+        try:
+            with stage.scene(start=False) as scene:
+                prepare(scene)
+                scene.operator.start()
+                story(scene)
+        except Exception as error:
+            return "\n".join([f"{name}, in {scene.namespace}: {type(error).__name__}: {error}",
+                              *getattr(error, "__notes__", [])])
+        return None
+
+    faults = list(faults)
+    with ThreadPoolExecutor(len(faults)) as pool:
+        failed = [each for each in pool.map(play, faults) if each]
+    assert not failed, f"{len(failed)} of {len(faults)} failed:\n" + "\n\n".join(failed)
 
 
 def _stable(value: object) -> object:
