@@ -1,7 +1,7 @@
 # shellcheck shell=bash
 # All tests, or the named parts of them, each part a step; then a table, and the sum as the last line.
 
-TEST_PARTS=(format tidy unit python crd integration e2e chart)
+TEST_PARTS=(format crd python unit integration e2e chart tidy)  # what is quick to fail first, what is slow last
 PYTEST=(-p no:cacheprovider -q -rs --color=no --timeout=600)  # a test that hangs must not take the others with it
 RESULTS=$HERE/build/test-results
 
