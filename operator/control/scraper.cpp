@@ -117,10 +117,10 @@ class Scraper::Impl {
  private:
   void Run(const std::stop_token& stop) {
     while (!stop.stop_requested()) {
-      const milliseconds wait = StartDue();
       int running = 0;
       curl_multi_perform(multi_, &running);
       Collect();
+      const milliseconds wait = StartDue();
       curl_multi_poll(multi_, nullptr, 0, static_cast<int>(wait.count()), nullptr);
     }
     for (auto& [easy, call] : calls_) {

@@ -19,7 +19,8 @@ void Planner::Change(const api::ReplicaSet& rs, std::int64_t replicas, const std
 }
 
 void Planner::Probe(const api::Pod& pod) {
-  if (pod.running && !pod.ip.empty()) decision_.probe.push_back(pod.meta.uid);
+  if (!pod.running || pod.ip.empty() || std::ranges::contains(decision_.probe, pod.meta.uid)) return;
+  decision_.probe.push_back(pod.meta.uid);
 }
 
 // The revision that owns the Service: in it, bound, and as many as asked for.
@@ -48,6 +49,8 @@ bool Planner::Admit(const api::ReplicaSet& rs) {
     all = false;
     const bool proves = pod->digest.empty() && fleet_.Proves(*pod, rs.meta.name);
     if (proves && fleet_.ReportOf(*pod)->digest == rs.digest) {
+      // Its report is kept until the label is seen: should that write fail, the next one needs the proof too.
+      Probe(*pod);
       label();
     } else if (proves || !pod->digest.empty()) {
       events_.push_back({true, "SourceChanged",

@@ -215,6 +215,28 @@ TEST(Unpinned, PodWithTheSameBytesIsLetInAndOneWithOthersIsReplaced) {
   EXPECT_THAT(cluster.EventReasons(), Contains("SourceChanged"));
 }
 
+TEST(Unpinned, PodIsAskedForItsProofUntilItsLabelIsSeen) {
+  Cluster cluster;
+  cluster.Apply({{"replicas", 1}});
+  for (int step = 0; step < 20; ++step) {
+    const Decision decision = Plan(cluster.Observe());
+    if (const auto labels = Of<LabelPod>(decision); !labels.empty()) {
+      const auto pods = cluster.Pods(cluster.Revision());
+      ASSERT_EQ(pods.size(), 1U);
+      EXPECT_THAT(decision.probe, ElementsAre(pods.front()->meta.uid));
+      if (Of<ChangeReplicaSet>(decision).empty())
+        return;  // the label alone is left, and the proof is still there
+      const auto label = std::ranges::find_if(
+          decision.actions, [](const Action& action) { return std::holds_alternative<LabelPod>(action); });
+      cluster.Reconcile(static_cast<std::size_t>(label - decision.actions.begin()));  // and the label is lost
+      continue;
+    }
+    cluster.Reconcile();
+    cluster.Kubernetes();
+  }
+  FAIL() << "no pod was ever labelled";
+}
+
 TEST(Unpinned, PodBoundToOtherBytesIsReplaced) {
   Cluster cluster = Serving(2);
   const std::string name = cluster.pods[0].meta.name;
