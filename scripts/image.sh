@@ -31,10 +31,12 @@ build_product_images() {
 }
 
 # load_images name…: into every node of the cluster, unless this very image is there.
-load_images() {
+load_images() { with_lock images load_images_locked "$@"; }
+
+load_images_locked() {
   local node name
   for ((node = 0; node < NODES; node++)); do
-    for name; do load_image "node$node" "$name"; done
+    for name; do load_image "node$node" "$name" || return; done
   done
 }
 
@@ -42,8 +44,8 @@ load_image() {
   local node=$1 name=$2 loaded=$STATE/$1/images/$2
   [[ -e $IMAGES/$name.id ]] || die "there is no image '$name' yet: ./dev image"
   if cmp -s "$IMAGES/$name.id" "$loaded"; then return 0; fi
-  in_machine "$node" ctr -n k8s.io images import --all-platforms=false "$IMAGES/$name.tar"
-  mkdir -p "${loaded%/*}"
+  in_machine "$node" ctr -n k8s.io images import --all-platforms=false "$IMAGES/$name.tar" || return
+  mkdir -p "${loaded%/*}" &&
   cp "$IMAGES/$name.id" "$loaded"
 }
 
