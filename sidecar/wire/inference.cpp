@@ -11,7 +11,7 @@ namespace {
 
 static_assert(std::is_trivially_copyable_v<Infer> && std::is_trivially_copyable_v<Result>);
 static_assert(sizeof(Infer) <= kMaxPacketBytes &&
-              sizeof(Result) + kMaxTensors * kNameBytes <= kMaxPacketBytes);
+              sizeof(Result) + std::size_t{kMaxTensors} * kNameBytes <= kMaxPacketBytes);
 
 template <class Message>
 constexpr std::size_t head_bytes() {
