@@ -32,8 +32,11 @@ def restarted(kube, pod, times, seconds=60):
 
 
 def test_a_killed_engine_is_back_by_itself_and_nobody_gets_worse_than_a_503(kube, store, folder, deploy):
-    deploy("killed", store.put("scale-2.tar", bundles.scale(folder, 2.0)))
-    pod = kube.list("pods", "app.kubernetes.io/instance=killed")[0]["metadata"]["name"]
+    # Two pods: while the engine is away its pod is not ready, and a Service without any ready pod refuses connections.
+    deploy("killed", store.put("scale-2.tar", bundles.scale(folder, 2.0)), replicas=2)
+    kube.until("modeldeployment", "killed", lambda m: m["status"].get("readyReplicas") == 2)
+    pods = kube.list("pods", "app.kubernetes.io/instance=killed")
+    pod = pods[0]["metadata"]["name"]
     with Load(address_of(kube, "killed"), BODY) as load:
         load.wait_for(20)
         for kills in (1, 2, 3):
@@ -43,9 +46,10 @@ def test_a_killed_engine_is_back_by_itself_and_nobody_gets_worse_than_a_503(kube
     assert load.failures == []
     assert [json.loads(value) for value in load.values] == [[[2, 4, 8]]]
     after = kube.list("pods", "app.kubernetes.io/instance=killed")
-    assert [p["metadata"]["name"] for p in after] == [pod]
-    assert after[0]["status"]["containerStatuses"][0]["restartCount"] == 0, "the front went down with its engine"
-    kube.until("modeldeployment", "killed", lambda m: is_true(m, "Ready"))
+    assert {p["metadata"]["uid"] for p in after} == {p["metadata"]["uid"] for p in pods}
+    restarts = [p["status"]["containerStatuses"][0]["restartCount"] for p in after]
+    assert restarts == [0, 0], "the front went down with its engine"
+    kube.until("modeldeployment", "killed", lambda m: m["status"].get("readyReplicas") == 2 and is_true(m, "Ready"))
 
 
 def test_a_changed_spec_replaces_the_revision_without_a_failed_request(kube, store, folder, deploy):
