@@ -26,6 +26,7 @@ struct Report {
   bool ready = false;
   bool final = false;
   std::string digest;
+  std::int64_t attempt = 1;  // at fetching
   std::int64_t bytes_fetched = 0;
   std::int64_t bytes_total = 0;
   std::optional<Failure> failure;

@@ -263,6 +263,7 @@ std::expected<api::Report, std::string> DecodeReport(std::string text) {
                   .ready = in["ready"].True(),
                   .final = in["final"].True(),
                   .digest = Clean(in["digest"].Text()),
+                  .attempt = in["attempt"].Number(),
                   .bytes_fetched = in["bytesFetched"].Number(),
                   .bytes_total = in["bytesTotal"].Number(),
                   .failure = std::nullopt,

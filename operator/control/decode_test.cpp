@@ -174,7 +174,7 @@ TEST(Decode, SurvivesEveryTruncationOfAPod) {
 TEST(Report, ReadsTheStatusDocument) {
   const auto report = DecodeReport(R"({"apiVersion": "sidecar.pilotlight.dev/v1alpha1", "podUID": "p1",
     "revision": "digits-x", "phase": "Failed", "ready": false, "final": true, "digest": "sha256:aa",
-    "bytesFetched": 5, "bytesTotal": 10, "newField": {"x": [1]},
+    "bytesFetched": 5, "bytesTotal": 10, "attempt": 3, "newField": {"x": [1]},
     "failure": {"class": "Revision", "reason": "GoldenMismatch", "phase": "Checking", "message": "m", "remedy": "r"},
     "proof": {"level": "Answers", "cases": 3, "surprise": 1, "warnings": ["w"]}})");
   ASSERT_TRUE(report);
@@ -183,6 +183,7 @@ TEST(Report, ReadsTheStatusDocument) {
   EXPECT_TRUE(report->final);
   EXPECT_FALSE(report->ready);
   EXPECT_EQ(report->bytes_fetched, 5);
+  EXPECT_EQ(report->attempt, 3);
   EXPECT_EQ(report->failure, (api::Failure{"Revision", "GoldenMismatch", "Checking", "m", "r"}));
   EXPECT_EQ(report->proof, json::parse(R"({"level": "Answers", "cases": 3, "warnings": ["w"]})"))
       << "the documented fields, and no others";

@@ -385,6 +385,26 @@ TEST(World, FetchingMovesTheDeadlineAndIsNotedSeldom) {
   EXPECT_EQ(cluster.Condition("Stalled"), "True/Fetching") << "no more bytes came";
 }
 
+TEST(World, IsNotForgottenWhileItIsTriedAgain) {
+  Cluster cluster;
+  cluster.usual = Waiting();
+  cluster.Run(seconds(20));
+  const std::size_t writes = cluster.writes;
+  const std::size_t events = cluster.events.size();
+  for (int attempt = 2; attempt < 6; ++attempt) {
+    cluster.usual = {.ready = false, .phase = "Fetching", .attempt = attempt};
+    cluster.Run(seconds(5));
+    EXPECT_EQ(cluster.Condition("Reconciling"), "True/NotFound");
+    cluster.usual = Waiting();
+    cluster.Run(seconds(5));
+  }
+  EXPECT_EQ(cluster.writes, writes) << "nothing is new";
+  EXPECT_EQ(cluster.events.size(), events);
+  cluster.usual = {.ready = false, .phase = "Checking", .attempt = 6};
+  cluster.Run(seconds(5));
+  EXPECT_EQ(cluster.Condition("Reconciling"), "True/Checking");
+}
+
 TEST(World, NoRoomIsSaid) {
   Cluster cluster;
   cluster.schedules = false;

@@ -80,6 +80,11 @@ void Planner::AwaitPods(const std::string& revision) {
     }
     Trouble trouble = WhatAils(*pod, fleet_.ReportOf(*pod), seen_.settings, seen_.now);
     if (trouble.wrong) return Await(trouble);
+    // Between two tries of the same thing the status would flap, and each flap is a write and an Event.
+    const auto& before = model_.status.rollout;
+    if (trouble.again && before.phase == next_.rollout.phase && !before.reason.empty()) {
+      return Await({.reason = before.reason, .message = before.message, .wrong = true});
+    }
     if (!on_its_way) on_its_way = std::move(trouble);
   }
   if (on_its_way) return Await(*on_its_way);

@@ -46,7 +46,9 @@ std::optional<Trouble> FromReport(const Pod& pod, const Report& report, const Se
   if (report.failure)
     return Wrong(report.failure->reason, "pod " + pod.meta.name + ": " + Explain(*report.failure));
   if (report.phase.empty()) return std::nullopt;
-  return Trouble{report.phase, "pod " + pod.meta.name + " is at this step"};
+  return Trouble{.reason = report.phase,
+                 .message = "pod " + pod.meta.name + " is at this step",
+                 .again = report.phase == "Fetching" && report.attempt > 1};
 }
 
 // A container that ended and is not running again yet, or ended of something that tells more than its

@@ -15,6 +15,8 @@ struct Trouble {
   std::string message;
   // False: on its way, nothing is wrong.
   bool wrong = false;
+  // On its way once more, after something was wrong: that is still the thing to tell.
+  bool again = false;
 };
 
 // `report` may be null. docs/failures.md lists every reason.

@@ -141,6 +141,7 @@ Decision Cluster::Reconcile(std::size_t most) {
                        .ready = how.ready,
                        .final = how.final,
                        .digest = how.digest,
+                       .attempt = how.attempt,
                        .bytes_fetched = how.bytes_fetched,
                        .failure = how.failure};
     if (how.ready) report.proof = {{"level", how.level}, {"digest", how.digest}};
