@@ -95,11 +95,19 @@ void WorkQueue::AddAfter(const Key& key, milliseconds delay, int priority) {
 
 void WorkQueue::AddRateLimited(const Key& key, int priority, milliseconds at_least) {
   const std::scoped_lock lock(mutex_);
-  const int failures = failures_[key]++;
+  Failures& failures = failures_[key];
   const milliseconds backoff =
-      failures > 20 ? kLongestRetry : std::min(kFirstRetry * (1 << failures), kLongestRetry);
+      failures.count > 20 ? kLongestRetry : std::min(kFirstRetry * (1 << failures.count), kLongestRetry);
+  ++failures.count;
+  const Clock::Instant now = clock_.Monotonic();
+  failures.not_before = now + std::clamp(at_least, milliseconds(0), kLongestRetry);
   instruments_->retries.Increment();
-  AddLocked(key, clock_.Monotonic() + std::max(backoff, at_least), priority);
+  AddLocked(key, now + backoff, priority);
+}
+
+Clock::Instant WorkQueue::Allowed(const Key& key, Clock::Instant when) const {
+  const auto found = failures_.find(key);
+  return found == failures_.end() ? when : std::max(when, found->second.not_before);
 }
 
 void WorkQueue::Forget(const Key& key) {
@@ -108,6 +116,7 @@ void WorkQueue::Forget(const Key& key) {
 }
 
 void WorkQueue::AddLocked(const Key& key, Clock::Instant when, int priority) {
+  when = Allowed(key, when);
   auto& slot = entries_[key];
   if (!slot) {
     slot = std::make_unique<Entry>();
@@ -208,7 +217,7 @@ void WorkQueue::Done(const Key& key) {
   entry.again = false;
   entry.priority = entry.again_priority;
   instruments_->adds.Increment();
-  Insert(entry, entry.again_at);
+  Insert(entry, Allowed(key, entry.again_at));
 }
 
 void WorkQueue::RefreshWorkInHand() {

@@ -36,7 +36,9 @@ class WorkQueue {
 
   void Add(const Key& key, int priority = kNormalPriority);
   void AddAfter(const Key& key, std::chrono::milliseconds delay, int priority = kNormalPriority);
-  // After this key's next back-off, or `at_least` if that is longer (a server's Retry-After).
+  // After this key's next back-off, or `at_least` if that is longer (a server's Retry-After). Until
+  // `at_least` is over, or Forget, no other addition brings the key up either: what happens meanwhile is no
+  // reason to ask again.
   void AddRateLimited(const Key& key, int priority = kNormalPriority,
                       std::chrono::milliseconds at_least = std::chrono::milliseconds(0));
   void Forget(const Key& key);  // its failures
@@ -55,10 +57,15 @@ class WorkQueue {
  private:
   struct Entry;
   struct Instruments;
+  struct Failures {
+    int count = 0;
+    Clock::Instant not_before{};
+  };
   struct Order {
     bool operator()(const Entry* a, const Entry* b) const;
   };
   void AddLocked(const Key& key, Clock::Instant when, int priority);
+  Clock::Instant Allowed(const Key& key, Clock::Instant when) const;
   void Promote(Clock::Instant now);  // delayed entries whose time has come
   void Insert(Entry& entry, Clock::Instant when);
   void Remove(Entry& entry);
@@ -71,7 +78,7 @@ class WorkQueue {
   std::unordered_map<Key, std::unique_ptr<Entry>, KeyHash> entries_;
   std::set<Entry*, Order> ready_;
   std::multimap<Clock::Instant, Entry*> delayed_;
-  std::unordered_map<Key, int, KeyHash> failures_;
+  std::unordered_map<Key, Failures, KeyHash> failures_;
   std::uint64_t sequence_ = 0;
   std::uint64_t generation_ = 0;   // of what Get waits for
   std::shared_ptr<void> refresh_;  // the last member: gone first

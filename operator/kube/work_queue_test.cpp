@@ -121,6 +121,26 @@ TEST_F(WorkQueueTest, AServersRetryAfterIsALowerBound) {
   EXPECT_THAT(Drain(), ElementsAre("a"));
 }
 
+TEST_F(WorkQueueTest, NothingComesUpBeforeAServersRetryAfterIsOver) {
+  queue_.Add(K("a"));
+  ASSERT_EQ(Take(), "a");
+  queue_.Add(K("a"));  // an event while it is worked on
+  queue_.AddRateLimited(K("a"), kNormalPriority, 3s);
+  queue_.Done(K("a"));
+  queue_.Add(K("a"));  // and one afterwards
+  clock_.Advance(2999ms);
+  EXPECT_EQ(Take(), std::nullopt);
+  clock_.Advance(1ms);
+  EXPECT_THAT(Drain(), ElementsAre("a"));
+}
+
+TEST_F(WorkQueueTest, WhatIsForgottenComesUpAtOnce) {
+  queue_.AddRateLimited(K("a"), kNormalPriority, 3s);
+  queue_.Forget(K("a"));
+  queue_.Add(K("a"));
+  EXPECT_THAT(Drain(), ElementsAre("a"));
+}
+
 TEST_F(WorkQueueTest, ARetryAskedForDuringWorkWaitsItsTime) {
   queue_.Add(K("a"));
   EXPECT_EQ(Take(), "a");
