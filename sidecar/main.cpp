@@ -151,7 +151,12 @@ int run(Arguments& arguments) {
 
   boost::asio::signal_set stop(io, SIGTERM, SIGINT);
   stop.async_wait([&](boost::system::error_code failed, int) {
-    if (!failed) front.drain([&io] { io.stop(); });
+    if (failed) return;
+    front.drain([&io] { io.stop(); });
+    // Whoever asks twice will not wait.
+    stop.async_wait([&io](boost::system::error_code cancelled, int) {
+      if (!cancelled) io.stop();
+    });
   });
   if (const auto started = front.start(); !started) throw std::runtime_error(started.error());
   io.run();

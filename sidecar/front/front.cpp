@@ -10,6 +10,7 @@
 #include "sidecar/front/api.h"
 #include "sidecar/front/inferences.h"
 #include "sidecar/front/memory.h"
+#include "sidecar/front/memory_guard.h"
 #include "sidecar/front/metrics.h"
 #include "sidecar/front/timers.h"
 #include "sidecar/wire/arena.h"
@@ -69,7 +70,9 @@ struct Front::Parts {
         api(lifecycle, inferences, metrics, options.access_log),
         admin(lifecycle, metrics, [this] { refresh(); }),
         data_listener(io, api, options.limits),
-        admin_listener(io, admin, admin_limits()) {}
+        admin_listener(io, admin, admin_limits()),
+        guard(timers, [this] { return read_cgroup_memory(options.cgroup); },
+            [this](const CgroupMemory& now) { lifecycle.memory_full(now.held, now.limit); }) {}
 
   void refresh() {
     metrics.set_state(lifecycle.status());
@@ -88,6 +91,7 @@ struct Front::Parts {
   Admin admin;
   http::Listener data_listener;
   http::Listener admin_listener;
+  MemoryGuard guard;
   std::optional<Drain> drain;
 };
 
@@ -113,6 +117,7 @@ std::expected<void, std::string> Front::start() {
   if (auto admin = parts_->admin_listener.listen(parts_->options.admin_address); !admin) return admin;
   if (auto data = parts_->data_listener.listen(parts_->options.data_address); !data) return data;
   parts_->lifecycle.start();
+  parts_->guard.start();
   return {};
 }
 

@@ -44,7 +44,7 @@ void Lifecycle::start() {
     verdict_ = *before;
     status_.attempt = before->attempt;
     if (before->final_failure) return fail(*before->final_failure, nullptr);
-    if (before->phase != Phase::kReady && before->phase != Phase::kDraining) {
+    if (before->phase != Phase::kDraining) {
       status_.engine_last_exit = std::format("the container ended while {}", phase_name(before->phase));
     }
   }
@@ -152,9 +152,11 @@ void Lifecycle::check_ended(Exit exit) {
   deadline_.reset();
   if (pending_) return fail(*std::exchange(pending_, std::nullopt), &Lifecycle::check);
   if (verdict_.checked == status_.digest) return serve();
-  status_.engine_last_exit = describe(exit);
-  if (!killed_for_.empty()) {
-    return fail(failure(FailureClass::kRevision, "CheckTimeout", std::exchange(killed_for_, {}),
+  const auto reason = std::exchange(killed_for_, {});
+  const bool out_of_memory = std::exchange(out_of_memory_, false);
+  status_.engine_last_exit = reason.empty() ? describe(exit) : reason;
+  if (!reason.empty() && !out_of_memory) {
+    return fail(failure(FailureClass::kRevision, "CheckTimeout", reason,
                         "Raise spec.validation.timeout, or give the pod more CPU."),
                 nullptr);
   }
@@ -268,9 +270,10 @@ void Lifecycle::serve_ended(Exit exit) {
   if (was_loading && pending_) return fail(*std::exchange(pending_, std::nullopt), &Lifecycle::serve);
   status_.engine_last_exit = reason.empty() ? describe(exit) : reason;
   ++status_.engine_restarts;
-  const bool killed = exit.signal == SIGKILL && reason.empty();
+  const bool out_of_memory = std::exchange(out_of_memory_, false);
+  const bool killed = out_of_memory || (exit.signal == SIGKILL && reason.empty());
   status_.failure = failure(
-      FailureClass::kWorld, killed && was_loading ? "OutOfMemory" : "EngineCrashed",
+      FailureClass::kWorld, out_of_memory || (killed && was_loading) ? "OutOfMemory" : "EngineCrashed",
       std::format("the engine ended while {} with {}", was_serving ? "serving" : "loading the model",
                   status_.engine_last_exit),
       killed
@@ -322,6 +325,15 @@ void Lifecycle::engine_hangs() {
   if (!serving_ || !server_) return;
   killed_for_ = std::format("an inference did not end within {} s", config_.endpoint_timeout.count());
   server_->kill();
+}
+
+void Lifecycle::memory_full(std::uint64_t held, std::uint64_t limit) {
+  if (!checking_ && !loading_ && !serving_) return;
+  constexpr std::uint64_t kMiB = 1024 * 1024;
+  out_of_memory_ = true;
+  killed_for_ = std::format("{} MiB of the container's {} MiB in use", held / kMiB, limit / kMiB);
+  if (checking_ && checker_) checker_->kill();
+  if ((loading_ || serving_) && server_) server_->kill();
 }
 
 void Lifecycle::drain() {

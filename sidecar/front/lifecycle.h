@@ -49,6 +49,8 @@ class Lifecycle {
   void stop();
   // Ends an engine that does not answer; it is started again.
   void engine_hangs();
+  // Ends the engine, as the container's memory is nearly full.
+  void memory_full(std::uint64_t held, std::uint64_t limit);
 
   const Config& config() const { return config_; }
   // With the fetch's progress as of now.
@@ -101,6 +103,7 @@ class Lifecycle {
   bool draining_ = false;
   bool stopped_ = false;
   std::string killed_for_;                // why we ended an engine ourselves
+  bool out_of_memory_ = false;  // and that was for its memory
   std::optional<wire::Failure> pending_;  // what the engine said before it ended
   Backoff world_{std::chrono::seconds(1), std::chrono::seconds(60)};
   Backoff respawn_{std::chrono::milliseconds(100), std::chrono::seconds(60)};

@@ -1,0 +1,39 @@
+#pragma once
+
+#include <cstdint>
+#include <filesystem>
+#include <functional>
+#include <optional>
+
+#include "sidecar/front/timers.h"
+
+namespace pilotlight::front {
+
+// What a cgroup's processes hold that the kernel cannot take back without killing one, and the limit.
+struct CgroupMemory {
+  std::uint64_t held;
+  std::uint64_t limit;
+};
+
+// Reads the container's own cgroup, version 2 or 1; nothing where there is none or no limit.
+std::optional<CgroupMemory> read_cgroup_memory(const std::filesystem::path& root = "/sys/fs/cgroup");
+
+// Ends the engine before the kernel ends the container: with cgroup v2 an OOM takes the front with it, and
+// with the front the reason. Looks twice a second, so it catches a leak and not a sudden allocation. Runs on
+// the loop's thread.
+class MemoryGuard {
+ public:
+  using Read = std::function<std::optional<CgroupMemory>()>;
+
+  // `full` is called with what was read, at each look that finds more than 95 % of the limit in use.
+  MemoryGuard(Timers& timers, Read read, std::function<void(const CgroupMemory&)> full);
+  void start();
+
+ private:
+  Timers& timers_;
+  Read read_;
+  std::function<void(const CgroupMemory&)> full_;
+  Timers::Handle next_;
+};
+
+}  // namespace pilotlight::front

@@ -1,0 +1,281 @@
+// The front's smaller parts, each by itself.
+
+#include <gmock/gmock.h>
+#include <stdlib.h>
+
+#include <cmath>
+#include <cstring>
+#include <format>
+#include <fstream>
+#include <limits>
+#include <numbers>
+
+#include "sidecar/front/arena_heap.h"
+#include "sidecar/front/backoff.h"
+#include "sidecar/front/config.h"
+#include "sidecar/front/documents.h"
+#include "sidecar/front/json_output.h"
+#include "sidecar/front/memory.h"
+#include "sidecar/front/memory_guard.h"
+#include "sidecar/front/routes.h"
+
+namespace pilotlight::front {
+namespace {
+
+using ::testing::ElementsAre;
+using ::testing::HasSubstr;
+
+// ArenaHeap.
+
+class ArenaHeapTest : public ::testing::Test {
+ protected:
+  std::vector<std::byte> memory_{1024};
+  ArenaHeap heap_{memory_, 128, 640};
+};
+
+TEST_F(ArenaHeapTest, HandsOutAlignedPiecesInsideItsRange) {
+  const auto a = heap_.allocate(1);
+  const auto b = heap_.allocate(100);
+  EXPECT_EQ(a->offset(), 128);
+  EXPECT_EQ(b->offset(), 192);
+  EXPECT_EQ(b->bytes().size(), 100);
+  EXPECT_EQ(b->bytes().data(), memory_.data() + 192);
+}
+
+TEST_F(ArenaHeapTest, HasNoRoomForMoreThanThereIs) {
+  EXPECT_FALSE(heap_.allocate(641));
+  EXPECT_FALSE(heap_.allocate(std::numeric_limits<std::uint64_t>::max()));
+  const auto all = heap_.allocate(640);
+  EXPECT_TRUE(all);
+  EXPECT_FALSE(heap_.allocate(0));
+}
+
+TEST_F(ArenaHeapTest, JoinsWhatIsGivenBackInAnyOrder) {
+  for (const auto& order :
+       {std::array{0, 1, 2}, std::array{2, 1, 0}, std::array{1, 0, 2}, std::array{0, 2, 1}}) {
+    std::array<std::optional<ArenaHeap::Block>, 3> blocks{heap_.allocate(200), heap_.allocate(200),
+                                                          heap_.allocate(100)};
+    for (const int index : order) blocks[static_cast<std::size_t>(index)].reset();
+    EXPECT_TRUE(heap_.allocate(640));
+  }
+}
+
+// Backoff.
+
+TEST(BackoffTest, DoublesUpToItsMostAndBeginsAgain) {
+  Backoff backoff(std::chrono::seconds(1), std::chrono::seconds(5), 7);
+  for (const double most : {1.0, 2.0, 4.0, 5.0, 5.0}) {
+    const auto delay = backoff.next().count();
+    EXPECT_LE(delay, most);
+    EXPECT_GE(delay, most * 0.75);
+  }
+  backoff.reset();
+  EXPECT_LE(backoff.next().count(), 1);
+}
+
+// Config.
+
+std::string environment(const char* name) {
+  if (std::strcmp(name, "POD_UID") == 0) return "uid-1";
+  if (std::strcmp(name, "PILOTLIGHT_DIGEST") == 0) return "";
+  return {};
+}
+
+constexpr const char* kConfig = R"({"apiVersion": "sidecar.pilotlight.dev/v1alpha1",
+ "name": "digits", "namespace": "default", "revision": "digits-5f6c9d7b8f",
+ "model": {"uri": "https://models.example/digits/v3.tar"}, "unknown": 1,
+ "contract": {"inputs": [{"name": "image", "datatype": "FP32", "shape": [-1, 1, 8, 8]}],
+              "outputs": [{"name": "logits", "datatype": "FP32", "shape": [-1, 10]}]},
+ "validation": {"absoluteTolerance": 1e-4, "timeoutSeconds": 12.5},
+ "endpoint": {"maxRequestBytes": 1000, "timeoutSeconds": 3}})";
+
+TEST(ConfigTest, ReadsWhatTheOperatorWrites) {
+  const auto config = parse_config(kConfig, environment);
+  ASSERT_TRUE(config) << config.error();
+  EXPECT_EQ(config->identity.name, "digits");
+  EXPECT_EQ(config->identity.pod_uid, "uid-1");
+  EXPECT_EQ(config->uri, "https://models.example/digits/v3.tar");
+  EXPECT_EQ(config->validation_timeout.count(), 12.5);
+  EXPECT_EQ(config->endpoint_timeout.count(), 3);
+  EXPECT_EQ(config->max_request_bytes, 1000);
+  EXPECT_EQ(config->load.absolute_tolerance, 1e-4);
+  EXPECT_EQ(config->load.contract->inputs[0].name, "image");
+  EXPECT_FALSE(config->load.pinned);
+  EXPECT_FALSE(config->invalid);
+}
+
+TEST(ConfigTest, HasADefaultForAllThatTheUserLeftOut) {
+  const auto config =
+      parse_config(R"({"name":"n","namespace":"s","revision":"r","model":{"uri":"u"}})", environment);
+  ASSERT_TRUE(config) << config.error();
+  EXPECT_EQ(config->endpoint_timeout.count(), 30);
+  EXPECT_EQ(config->max_request_bytes, 16 * 1024 * 1024);
+  EXPECT_EQ(config->max_model_bytes, 20ULL << 30);
+}
+
+TEST(ConfigTest, TakesThePinFromTheEnvironment) {
+  const auto pin = "sha256:" + std::string(64, 'a');
+  const auto pinned = [&](const char* name) {
+    return std::strcmp(name, "PILOTLIGHT_DIGEST") == 0 ? pin : std::string();
+  };
+  const auto config = parse_config(kConfig, pinned);
+  EXPECT_EQ(config->pinned, pin);
+  EXPECT_TRUE(config->load.pinned);
+}
+
+TEST(ConfigTest, NamesTheFieldThatIsWrong) {
+  const auto message = [](std::string_view text) {
+    const auto config = parse_config(text, environment);
+    return config ? std::string("accepted") : config.error();
+  };
+  EXPECT_THAT(message("{"), HasSubstr("not a JSON object"));
+  EXPECT_THAT(message("{}"), HasSubstr("name is missing"));
+  EXPECT_THAT(message(R"({"name":"n","namespace":"s","revision":"r"})"), HasSubstr("model.uri is missing"));
+  EXPECT_THAT(message(R"({"name":"n","namespace":"s","revision":"r","model":{"uri":"u","digest":"x"}})"),
+              HasSubstr("model.digest is not"));
+  EXPECT_THAT(
+      message(
+          R"({"name":"n","namespace":"s","revision":"r","model":{"uri":"u"},"endpoint":{"timeoutSeconds":0}})"),
+      HasSubstr("endpoint.timeoutSeconds"));
+}
+
+TEST(ConfigTest, AContractThatContradictsItselfIsTheRevisionsFault) {
+  const auto config = parse_config(
+      R"({"name":"n","namespace":"s","revision":"r","model":{"uri":"u"},"contract":{"inputs":[],"outputs":[]}})",
+      environment);
+  ASSERT_TRUE(config) << config.error();
+  ASSERT_TRUE(config->invalid);
+  EXPECT_EQ(config->invalid->reason, "InvalidContract");
+}
+
+TEST(ConfigTest, ALaptopsModelIsNamedAfterItsFile) {
+  EXPECT_EQ(laptop_config("some/digits.tar").identity.name, "digits");
+  EXPECT_EQ(laptop_config("https://h/my model.tar?sig=x").identity.name, "my-model");
+  EXPECT_EQ(laptop_config("bundle/").identity.name, "model");
+}
+
+// Routes.
+
+TEST(RoutesTest, KnowTheirPaths) {
+  const auto route = [](std::string_view path) { return route_of(path, "m", "1"); };
+  EXPECT_EQ(route("/"), Route::kIndex);
+  EXPECT_EQ(route("/predict"), Route::kPredict);
+  EXPECT_EQ(route("/v2"), Route::kServer);
+  EXPECT_EQ(route("/v2/health/live"), Route::kServerLive);
+  EXPECT_EQ(route("/v2/models/m"), Route::kModel);
+  EXPECT_EQ(route("/v2/models/m/versions/1"), Route::kModel);
+  EXPECT_EQ(route("/v2/models/m/versions/1/infer"), Route::kInfer);
+  EXPECT_EQ(route("/v2/models/m/ready"), Route::kModelReady);
+  EXPECT_EQ(route("/v2/models/m/versions/2/infer"), Route::kOtherModel);
+  EXPECT_EQ(route("/v2/models/n/infer"), Route::kOtherModel);
+  EXPECT_EQ(route("/v2/models/m/load"), Route::kUnknown);
+  EXPECT_EQ(route("/v2/repository/index"), Route::kUnknown);
+}
+
+// Numbers in JSON.
+
+template <class T>
+std::span<const std::byte> bytes(const std::vector<T>& values) {
+  return std::as_bytes(std::span(values));
+}
+
+TEST(JsonOutputTest, WritesTheShortestNumberThatReadsBackTheSame) {
+  std::string out;
+  append_flat(out, wire::Datatype::kFp32, bytes(std::vector<float>{0.1F, 1e-40F, -3.0F, 16777217.0F}));
+  append_flat(out, wire::Datatype::kFp64, bytes(std::vector<double>{0.1, std::numbers::pi}));
+  append_flat(out, wire::Datatype::kInt64, bytes(std::vector<std::int64_t>{INT64_MIN, 7}));
+  append_flat(out, wire::Datatype::kBool, bytes(std::vector<std::uint8_t>{0, 1, 2}));
+  EXPECT_EQ(out, "[0.1,1e-40,-3,16777216][0.1,3.141592653589793][-9223372036854775808,7][false,true,true]");
+}
+
+TEST(JsonOutputTest, WritesNullForWhatJsonCannotSay) {
+  std::string out;
+  append_flat(out, wire::Datatype::kFp32, bytes(std::vector<float>{NAN, INFINITY, -INFINITY}));
+  EXPECT_EQ(out, "[null,null,null]");
+}
+
+TEST(JsonOutputTest, NestsByShape) {
+  std::string out;
+  const std::vector<std::int32_t> values{1, 2, 3, 4, 5, 6};
+  append_nested(out, wire::Datatype::kInt32, std::vector<std::int64_t>{3, 1, 2}, bytes(values));
+  append_nested(out, wire::Datatype::kInt32, {}, bytes(values));
+  append_nested(out, wire::Datatype::kInt32, std::vector<std::int64_t>{0, 2}, {});
+  EXPECT_EQ(out, "[[[1,2]],[[3,4]],[[5,6]]]1[]");
+}
+
+TEST(JsonOutputTest, WritesHalfPrecision) {
+  std::string out;
+  append_flat(out, wire::Datatype::kFp16, bytes(std::vector<std::uint16_t>{0x3c00, 0x2e66, 0x7c00}));
+  append_flat(out, wire::Datatype::kBf16, bytes(std::vector<std::uint16_t>{0x3f80, 0xc000}));
+  EXPECT_EQ(out, "[1,0.1,null][1,-2]");
+}
+
+TEST(DocumentsTest, AnExampleIsOneInstanceOfZerosUnlessItIsLong) {
+  wire::Contract contract;
+  contract.inputs = {{.name = "x", .datatype = wire::Datatype::kFp32, .shape = {{-1, 2, 2}}, .labels = {}}};
+  EXPECT_EQ(example_instance(contract), "[[0,0],[0,0]]");
+  contract.inputs[0].shape = {{-1, 3, 224, 224}};
+  EXPECT_EQ(example_instance(contract), "");
+}
+
+// Memory of the container.
+
+class CgroupTest : public ::testing::Test {
+ protected:
+  CgroupTest() {
+    auto name = (std::filesystem::temp_directory_path() / "cgroup-test-XXXXXX").string();
+    root_ = ::mkdtemp(name.data());
+  }
+  ~CgroupTest() override { std::filesystem::remove_all(root_); }
+  void write(const std::filesystem::path& name, std::string_view text) const {
+    std::filesystem::create_directories((root_ / name).parent_path());
+    std::ofstream(root_ / name) << text;
+  }
+  std::filesystem::path root_;
+};
+
+TEST_F(CgroupTest, OfVersion2CountsWhatCannotBeTakenBack) {
+  write("memory.max", "1000\n");
+  write("memory.stat", "anon 500\nfile 9000\nshmem 30\nslab_unreclaimable 4\n");
+  const auto memory = read_cgroup_memory(root_);
+  ASSERT_TRUE(memory);
+  EXPECT_EQ(memory->held, 534);
+  EXPECT_EQ(memory->limit, 1000);
+}
+
+TEST_F(CgroupTest, OfVersion1IsRead) {
+  write("memory/memory.limit_in_bytes", "1000\n");
+  write("memory/memory.stat", "cache 1\ntotal_rss 500\ntotal_shmem 30\n");
+  EXPECT_EQ(read_cgroup_memory(root_)->held, 530);
+}
+
+TEST_F(CgroupTest, WithoutALimitIsNothing) {
+  EXPECT_FALSE(read_cgroup_memory(root_));
+  write("memory.max", "max\n");
+  EXPECT_FALSE(read_cgroup_memory(root_));
+  write("memory/memory.limit_in_bytes", "9223372036854771712\n");
+  EXPECT_FALSE(read_cgroup_memory(root_));
+}
+
+// What outlives the front.
+
+TEST_F(CgroupTest, AVerdictIsRecalledByItsOwnPodOnly) {
+  const Memory memory(root_, {}, "uid/r/pin");
+  EXPECT_FALSE(memory.recall());
+  memory.remember({.phase = Phase::kChecking,
+                   .checked = "sha256:aa",
+                   .final_failure = wire::Failure{.reason = "GoldenMismatch", .message = "m"},
+                   .attempt = 3});
+  const auto verdict = memory.recall();
+  ASSERT_TRUE(verdict);
+  EXPECT_EQ(verdict->phase, Phase::kChecking);
+  EXPECT_EQ(verdict->checked, "sha256:aa");
+  EXPECT_EQ(verdict->final_failure->reason, "GoldenMismatch");
+  EXPECT_EQ(verdict->attempt, 3);
+  EXPECT_FALSE(Memory(root_, {}, "uid/r/other").recall());
+  write("verdict.json", "{\"key\":");
+  EXPECT_FALSE(memory.recall()) << "half a verdict is none";
+}
+
+}  // namespace
+}  // namespace pilotlight::front
