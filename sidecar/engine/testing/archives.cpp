@@ -79,8 +79,8 @@ std::string write_archive(ArchiveKind kind, const std::vector<Entry>& entries) {
 }
 
 Plain floats(std::string name, std::vector<std::int64_t> shape, const std::vector<float>& values) {
-  std::string data(values.size() * sizeof(float), '\0');
-  std::memcpy(data.data(), values.data(), data.size());
+  const auto raw = std::as_bytes(std::span(values));
+  std::string data(reinterpret_cast<const char*>(raw.data()), raw.size());
   return {.name = std::move(name),
           .datatype = wire::Datatype::kFp32,
           .shape = std::move(shape),
