@@ -50,7 +50,7 @@ class Expected:
         return self._result(3)
 
     def _result(self, number: int):
-        return self._ends.result(timeout=200)[number]
+        return self._ends.result(timeout=600)[number]
 
     def _play(self, stage: Stage) -> None:
         try:

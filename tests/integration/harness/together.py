@@ -14,7 +14,7 @@ import pytest
 
 from harness.scene import Stage
 
-_LONGEST = 240  # seconds that a test may take, waiting for the others included
+_LONGEST = 900  # seconds that a test may take, waiting for the others included
 
 
 class Together:
