@@ -194,8 +194,7 @@ std::vector<std::unique_ptr<http::Server>> Listen(const Flags& flags, const kube
 }
 
 int Work(const Flags& flags, kube::Client& client, kube::Transport& transport, const kube::Config& config,
-         Clock& clock, kube::Metrics& metrics, Running& running,
-         const std::stop_token& stop) {
+         Clock& clock, kube::Metrics& metrics, Running& running, const std::stop_token& stop) {
   const auto found = Discover(client, clock, stop);
   if (!found) return 0;
   const auto& [resources, apis] = *found;
