@@ -71,7 +71,8 @@ struct Front::Parts {
         admin(lifecycle, metrics, [this] { refresh(); }),
         data_listener(io, api, options.limits),
         admin_listener(io, admin, admin_limits()),
-        guard(timers, [this] { return read_cgroup_memory(options.cgroup); },
+        guard(
+            timers, [] { return read_cgroup_memory(); },
             [this](const CgroupMemory& now) { lifecycle.memory_full(now.held, now.limit); }) {}
 
   void refresh() {

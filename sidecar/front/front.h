@@ -27,7 +27,6 @@ struct FrontOptions {
   std::filesystem::path credentials = "/etc/pilotlight/credentials";
   std::filesystem::path volume = "/mnt/model";
   std::filesystem::path termination_log = "/dev/termination-log";
-  std::filesystem::path cgroup = "/sys/fs/cgroup";
   bool access_log = true;
   http::Limits limits;  // of the data port; the body's is the configuration's
   Drain::Times drain;

@@ -574,20 +574,6 @@ TEST_F(FrontTest, APodWithAnotherIdentityKnowsNothingOfTheVerdict) {
   await_phase("Ready");
 }
 
-TEST_F(FrontTest, AnEngineThatFillsTheContainersMemoryIsEndedWithTheReason) {
-  options_.cgroup = folder_ / "cgroup";
-  std::filesystem::create_directories(options_.cgroup);
-  std::ofstream(options_.cgroup / "memory.max") << 100 * 1024 * 1024;
-  std::ofstream(options_.cgroup / "memory.stat") << "anon 1048576\n";
-  run_until_ready();
-  script_->serve = OnLoad::kSilent;
-  std::ofstream(options_.cgroup / "memory.stat") << "anon 104000000\n";
-  const auto now = await([](const json& s) { return s.contains("failure"); }, "ended");
-  EXPECT_EQ(now["failure"]["class"], "World");
-  EXPECT_EQ(now["failure"]["reason"], "OutOfMemory");
-  EXPECT_THAT(now["failure"]["message"].get<std::string>(), HasSubstr("99 MiB of the container's 100 MiB"));
-}
-
 // Bytes.
 
 TEST_F(FrontTest, AnotherDigestThanTheUsersIsTheRevisionsFault) {

@@ -103,7 +103,7 @@ class Lifecycle {
   bool draining_ = false;
   bool stopped_ = false;
   std::string killed_for_;                // why we ended an engine ourselves
-  bool out_of_memory_ = false;  // and that was for its memory
+  bool out_of_memory_ = false;            // and that was for its memory
   std::optional<wire::Failure> pending_;  // what the engine said before it ended
   Backoff world_{std::chrono::seconds(1), std::chrono::seconds(60)};
   Backoff respawn_{std::chrono::milliseconds(100), std::chrono::seconds(60)};
