@@ -180,6 +180,18 @@ TEST(EngineProcess, AGoldenMismatchIsReportedAndBlamedByThePin) {
   }
 }
 
+TEST(EngineProcess, AMessageThatQuotesTheBundleStaysBounded) {
+  Engine engine("check");
+  engine.load(testing::write_bundle({.model = model_file("def forward(self, x):\n    return x * 2\n"),
+                                     .contract = "  inputs: [{name: x, shape: [1], datatype: " +
+                                                 std::string(300'000, 'n') + "}]\n  outputs: []\n"}),
+              json::object(), false);
+  const auto [kind, document] = engine.verdict();
+  ASSERT_EQ(kind, wire::Kind::kFailed);
+  EXPECT_EQ(document.at("reason"), "InvalidContract");
+  EXPECT_LT(document.at("message").get<std::string>().size(), 2100U);
+}
+
 TEST(EngineProcess, AModelThatCrashesEndsTheEngineAndNothingElse) {
   // Writes far outside of its tensor: LibTorch has operators that check nothing.
   Engine engine("serve");

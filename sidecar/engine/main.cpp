@@ -5,6 +5,7 @@
 #include <unistd.h>
 
 #include <CLI/CLI.hpp>
+#include <algorithm>
 #include <chrono>
 #include <cstdio>
 #include <expected>
@@ -66,12 +67,22 @@ wire::FailureClass class_of(const Fault& fault, bool pinned) {
   return pinned ? wire::FailureClass::kPod : wire::FailureClass::kRevision;
 }
 
+// What a bundle's author wrote may be part of a message, and be as long as they liked.
+std::string bounded(std::string text) {
+  constexpr std::size_t kMost = 2000;
+  std::ranges::replace_if(text, [](unsigned char c) { return c < 0x20 || c == 0x7f; }, ' ');
+  if (text.size() <= kMost) return text;
+  std::size_t end = kMost;
+  while (end > 0 && (static_cast<unsigned char>(text[end]) & 0xc0) == 0x80) --end;  // inside a character
+  return text.substr(0, end) + "…";
+}
+
 int report_failure(Fault fault, bool pinned, std::string phase) {
   const wire::Failure failure{.failure_class = class_of(fault, pinned),
                               .reason = std::move(fault.reason),
                               .phase = std::move(phase),
-                              .message = std::move(fault.message),
-                              .remedy = std::move(fault.remedy)};
+                              .message = bounded(std::move(fault.message)),
+                              .remedy = bounded(std::move(fault.remedy))};
   const auto sent = wire::send_json(wire::kEngineSocket, wire::Kind::kFailed, wire::to_json(failure));
   return sent ? kRefused : kProtocol;
 }

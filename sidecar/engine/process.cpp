@@ -3,6 +3,7 @@
 #include <ATen/Parallel.h>
 #include <sched.h>
 #include <sys/prctl.h>
+#include <sys/resource.h>
 #include <torch/torch.h>
 
 #include <algorithm>
@@ -37,6 +38,9 @@ double cgroup_quota() {
 void settle_process() {
   ::prctl(PR_SET_PDEATHSIG, SIGKILL);
   std::ofstream("/proc/self/oom_score_adj") << 1000;
+  // A core would hold the model and its callers' data, and writing it would keep the front waiting.
+  const rlimit no_core{.rlim_cur = 0, .rlim_max = 0};
+  ::setrlimit(RLIMIT_CORE, &no_core);
   for (int signal = 1; signal < SIGSYS; ++signal) std::signal(signal, SIG_DFL);
   std::signal(SIGPIPE, SIG_IGN);
 }

@@ -2,8 +2,9 @@
 
 namespace pilotlight::engine {
 
-// Dies with the front, is the first to be killed when memory runs out, and leaves signals to the kernel: some
-// of LibTorch's libraries put handlers in place that would keep a crashed engine alive. Call first in main.
+// Dies with the front, is the first to be killed when memory runs out, dumps no core, and leaves signals to
+// the kernel: some of LibTorch's libraries put handlers in place that would keep a crashed engine alive. Call
+// first in main.
 void settle_process();
 
 // How many threads the cgroup's CPU quota allows, rounded up; without a quota, how many CPUs may be used.

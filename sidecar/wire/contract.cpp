@@ -70,7 +70,9 @@ std::optional<std::vector<std::int64_t>> read_shape(const json& object, const st
   }
   std::vector<std::int64_t> shape;
   for (const json& size : *found) {
-    if (!size.is_number_integer() || size.get<std::int64_t>() < -1) {
+    // Above the largest, a number would wrap into one that is allowed.
+    const bool wraps = size.is_number_unsigned() && size.get<std::uint64_t>() > INT64_MAX;
+    if (!size.is_number_integer() || wraps || size.get<std::int64_t>() < -1) {
       refuse(where + ".shape[" + std::to_string(shape.size()) + "]", "must be -1 or a whole number from 0");
     }
     shape.push_back(size.get<std::int64_t>());

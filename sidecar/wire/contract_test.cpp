@@ -89,6 +89,7 @@ const Refused kRefused[] = {
     {"ShapeOfText", "/inputs/0/shape", json{"n"}, "inputs[0].shape[0]: must be -1 or a whole number"},
     {"ShapeOfFractions", "/inputs/0/shape", json{1.5}, "inputs[0].shape[0]"},
     {"ShapeBelowMinusOne", "/inputs/0/shape", json{-2}, "inputs[0].shape[0]"},
+    {"ShapeThatWraps", "/inputs/0/shape", json{18446744073709551615ULL}, "inputs[0].shape[0]"},
     {"TooManyDimensions", "/inputs/0/shape", json{1, 1, 1, 1, 1, 1, 1, 1, 1}, "9 dimensions; at most 8"},
     {"ShapeTooLarge", "/inputs/0/shape", json{-1, 1LL << 40, 1LL << 40}, "is too large"},
     {"UnknownField", "/inputs/0/dtype", "FP32", "unknown field \"dtype\""},
