@@ -21,17 +21,29 @@ Clock::Instant FakeClock::Monotonic() const {
 bool FakeClock::Wait(std::unique_lock<std::mutex>& lock, std::condition_variable_any& changed,
                      std::stop_token stop, std::optional<Instant> deadline,
                      const std::function<bool()>& ready) {
-  waiters_.fetch_add(1);
+  const Instant due = deadline.value_or(Instant::max());
+  {
+    const std::scoped_lock own(mutex_);
+    deadlines_.insert(due);
+  }
   // The clock does not know who waits on what, so a waiter looks at the (fake) time every real millisecond.
   while (!ready() && !stop.stop_requested() && (!deadline || Monotonic() < *deadline)) {
     changed.wait_for(lock, stop, std::chrono::milliseconds(1), ready);
   }
-  waiters_.fetch_sub(1);
+  {
+    const std::scoped_lock own(mutex_);
+    deadlines_.erase(deadlines_.find(due));
+  }
   return ready();
 }
 
 void FakeClock::AwaitWaiters(int count) const {
-  while (waiters_.load() < count) std::this_thread::yield();
+  while (!Settled(count)) std::this_thread::yield();
+}
+
+bool FakeClock::Settled(int count) const {
+  const std::scoped_lock lock(mutex_);
+  return std::ssize(deadlines_) >= count && (deadlines_.empty() || *deadlines_.begin() > Monotonic());
 }
 
 void FakeClock::Advance(Duration duration) {

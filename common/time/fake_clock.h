@@ -4,6 +4,8 @@
 #pragma once
 
 #include <atomic>
+#include <mutex>
+#include <set>
 
 #include "common/time/clock.h"
 
@@ -18,13 +20,17 @@ class FakeClock final : public Clock {
 
   // Moves both clocks. Whoever waits for a time that is now past goes on, in its own thread.
   void Advance(Duration duration);
-  // Returns when at least `count` threads wait on this clock: a test's way to know that they have got there.
+  // Whether at least `count` threads wait on this clock, each for something that is not yet due: nobody has
+  // anything to do before the next Advance.
+  bool Settled(int count) const;
+  // Returns when it is so: a test's way to know that everybody has got there.
   void AwaitWaiters(int count) const;
   // Moves the wall clock alone, as an administrator or NTP does.
   void JumpWall(Duration duration);
 
  private:
-  std::atomic<int> waiters_{0};
+  mutable std::mutex mutex_;
+  std::multiset<Instant> deadlines_;  // of those who wait; guarded by mutex_
   std::atomic<Duration> elapsed_{Duration::zero()};
   std::atomic<Duration> wall_offset_{Duration::zero()};
 };

@@ -1,6 +1,6 @@
 // cpprestsdk is archived and has traps; each is dealt with here, and nowhere else:
 //  - a body goes into a write-only sink, never into its unbounded default buffer;
-//  - it trusts the system's roots besides ours: the store is replaced;
+//  - it trusts the system's roots besides ours: the context is;
 //  - TLS has no lower bound by default, and SNI is sent for IP addresses;
 //  - redirects would be followed with our Authorization: none are;
 //  - its time-out restarts with every step: deadlines are ours, by cancellation, one token source per
@@ -257,19 +257,52 @@ bool IsAddress(const std::string& host) {
   return !failure;
 }
 
-// Throws what boost throws for PEM that is none.
-void ConfigureTls(boost::asio::ssl::context& context, const TlsMaterial& tls) {
-  SSL_CTX* const raw = context.native_handle();
-  SSL_CTX_set_min_proto_version(raw, TLS1_2_VERSION);
-  if (!tls.ca.empty()) {
-    SSL_CTX_set_cert_store(raw, X509_STORE_new());
-    context.add_certificate_authority(boost::asio::buffer(tls.ca));
+// One TLS context for all connections, until the certificates change. cpprestsdk makes one for each
+// connection, which costs a parse of every certificate and some 200 KiB.
+//
+// Thread-safe.
+class TlsContext {
+ public:
+  TlsContext(TlsFiles& files, bool own_roots) : files_(files), own_roots_(own_roots) {}
+
+  // Throws what boost throws for PEM that is none.
+  void Configure(boost::asio::ssl::context& context) {
+    const auto material = files_.Get();
+    if (!material) throw std::runtime_error(material.error());
+    const std::scoped_lock lock(mutex_);
+    if (!current_ || *material != made_of_) {
+      current_ = std::make_unique<boost::asio::ssl::context>(Make(*material));
+      made_of_ = *material;
+    }
+    SSL_CTX* const shared = current_->native_handle();
+    SSL_CTX_up_ref(shared);
+    context = boost::asio::ssl::context(shared);
   }
-  if (!tls.certificate.empty()) {
-    context.use_certificate_chain(boost::asio::buffer(tls.certificate));
-    context.use_private_key(boost::asio::buffer(tls.key), boost::asio::ssl::context::pem);
+
+ private:
+  boost::asio::ssl::context Make(const TlsMaterial& tls) const {
+    boost::asio::ssl::context context(boost::asio::ssl::context::tls_client);
+    SSL_CTX* const raw = context.native_handle();
+    SSL_CTX_set_min_proto_version(raw, TLS1_2_VERSION);
+    SSL_CTX_set_mode(raw, SSL_MODE_RELEASE_BUFFERS);
+    if (own_roots_) {
+      context.add_certificate_authority(boost::asio::buffer(tls.ca));
+    } else {
+      context.set_default_verify_paths();
+    }
+    if (!tls.certificate.empty()) {
+      context.use_certificate_chain(boost::asio::buffer(tls.certificate));
+      context.use_private_key(boost::asio::buffer(tls.key), boost::asio::ssl::context::pem);
+    }
+    return context;
   }
-}
+
+  TlsFiles& files_;
+  const bool own_roots_;
+  std::mutex mutex_;
+  std::unique_ptr<boost::asio::ssl::context> current_;
+  TlsMaterial made_of_;
+};
 
 // A peer that vanished without a word is noticed in about a minute, also in the middle of a silent watch.
 void KeepAlive(void* handle) {
@@ -287,19 +320,18 @@ void KeepAlive(void* handle) {
 class CppRestTransport final : public Transport {
  public:
   explicit CppRestTransport(const HttpSettings& settings)
-      : tls_(std::make_shared<TlsFiles>(settings.ca, settings.client_certificate, settings.client_key)),
+      : files_(settings.ca, settings.client_certificate, settings.client_key),
+        tls_(files_, !settings.ca.empty()),
         host_header_(settings.tls_server_name),
         calls_(settings.server, ClientConfig(settings, kCallIdle)),
         streams_(settings.server, ClientConfig(settings, kStreamIdle)) {}
 
   ~CppRestTransport() override { open_->CancelAllAndWait(kExitGrace); }
 
-  std::expected<void, std::string> Check() const {
-    const auto material = tls_->Get();
-    if (!material) return std::unexpected(material.error());
+  std::expected<void, std::string> Check() {
     try {
       boost::asio::ssl::context context(boost::asio::ssl::context::tls_client);
-      ConfigureTls(context, *material);
+      tls_.Configure(context);
     } catch (const std::exception& e) {
       return std::unexpected(std::string("certificates: ") + e.what());
     }
@@ -330,7 +362,7 @@ class CppRestTransport final : public Transport {
   }
 
  private:
-  http_client_config ClientConfig(const HttpSettings& settings, std::chrono::seconds idle) const {
+  http_client_config ClientConfig(const HttpSettings& settings, std::chrono::seconds idle) {
     http_client_config config;
     config.set_timeout(idle);
     config.set_max_redirects(0);
@@ -339,10 +371,10 @@ class CppRestTransport final : public Transport {
         settings.tls_server_name.empty() ? web::uri(settings.server).host() : settings.tls_server_name;
     config.set_tlsext_sni_enabled(!IsAddress(host));
     config.set_nativehandle_options(KeepAlive);
-    config.set_ssl_context_callback([tls = tls_](boost::asio::ssl::context& context) {
+    config.set_ssl_context_callback([this](boost::asio::ssl::context& context) {
       // Called for every new connection. It must not throw; without roots the handshake fails, and says so.
       try {
-        if (const auto material = tls->Get()) ConfigureTls(context, *material);
+        tls_.Configure(context);
       } catch (const std::exception& e) {
         log::Error("Failed to use certificates", {{"error", e.what()}});
         SSL_CTX_set_cert_store(context.native_handle(), X509_STORE_new());
@@ -428,7 +460,8 @@ class CppRestTransport final : public Transport {
     return std::nullopt;
   }
 
-  const std::shared_ptr<TlsFiles> tls_;
+  TlsFiles files_;
+  TlsContext tls_;
   const std::string host_header_;  // the only way to choose the name that the certificate is checked for
   const std::shared_ptr<OpenExchanges> open_ = std::make_shared<OpenExchanges>();
   http_client calls_;

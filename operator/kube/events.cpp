@@ -45,7 +45,7 @@ void EventRecorder::Record(EventNote note) {
   note.note = Cut(std::move(note.note));
   const std::scoped_lock lock(mutex_);
   if (waiting_.size() >= kMostWaiting) {
-    metrics_.Counter("events_dropped_total", "Events that were not sent").Increment();
+    CountDropped();
     return;
   }
   waiting_.emplace_back(std::move(note), clock_.Now());
@@ -65,13 +65,9 @@ void EventRecorder::Run(const std::stop_token& stop) {
     if (stop.stop_requested()) break;
     auto first = next();
     lock.unlock();
-    if (first && !Send(first->first, first->second, stop)) {
-      if (!stop.stop_requested()) {
-        metrics_.Counter("events_dropped_total", "Events that were not sent").Increment();
-      } else {  // cut short: once more below
-        lock.lock();
-        waiting_.push_front(std::move(*first));
-      }
+    if (first && Send(first->first, first->second, stop) == Outcome::CutShort) {
+      lock.lock();
+      waiting_.push_front(std::move(*first));  // once more below
     }
   }
   const auto until = clock_.Monotonic() + kLastWords;
@@ -81,29 +77,36 @@ void EventRecorder::Run(const std::stop_token& stop) {
     auto first = next();
     lock.unlock();
     if (!first || clock_.Monotonic() >= until) return;
-    SendOnce(quick, first->first, first->second, {});
+    if (SendOnce(quick, first->first, first->second, {})) CountDropped();
   }
 }
 
-bool EventRecorder::Send(const EventNote& note, Clock::Wall when, const std::stop_token& stop) {
+void EventRecorder::CountDropped() {
+  metrics_.Counter("events_dropped_total", "Events that were not sent").Increment();
+}
+
+EventRecorder::Outcome EventRecorder::Send(const EventNote& note, Clock::Wall when,
+                                           const std::stop_token& stop) {
   auto pause = kFirstRetry;
   for (int i = 0; i < kTries; ++i, pause *= 2) {
     const auto error = SendOnce(client_, note, when, stop);
-    if (!error) return true;
+    if (!error) return Outcome::Sent;
+    if (error->code == ErrorCode::Canceled) return Outcome::CutShort;
     const bool worth_it = MayHaveHappened(*error) || error->code == ErrorCode::TooManyRequests;
     if (!worth_it || i + 1 == kTries) {
       log::Warn("Failed to send event", {{"reason", note.reason},
                                          {"namespace", note.regarding.key.ns},
                                          {"name", note.regarding.key.name},
                                          {"error", Describe(*error)}});
-      return false;
+      CountDropped();
+      return Outcome::GivenUp;
     }
     if (!clock_.Sleep(std::max<Clock::Duration>(pause, error->retry_after.value_or(std::chrono::seconds(0))),
                       stop)) {
-      return false;
+      return Outcome::CutShort;
     }
   }
-  return false;
+  return Outcome::GivenUp;
 }
 
 std::string EventRecorder::SeriesOf(const EventNote& note) {

@@ -61,8 +61,10 @@ class EventRecorder {
     Clock::Instant last;
   };
   static std::string SeriesOf(const EventNote& note);
-  // With retries. False: given up.
-  bool Send(const EventNote& note, Clock::Wall when, const std::stop_token& stop);
+  enum class Outcome { Sent, GivenUp, CutShort };
+  void CountDropped();
+  // With retries.
+  Outcome Send(const EventNote& note, Clock::Wall when, const std::stop_token& stop);
   std::optional<Error> SendOnce(Client& client, const EventNote& note, Clock::Wall when,
                                 const std::stop_token& stop);
   std::string Render(const EventNote& note, const Key& key, Clock::Wall when) const;

@@ -72,7 +72,8 @@ class LeaderElectorTest : public testing::Test {
   struct Candidate {
     Candidate(LeaderElectorTest& test, const std::string& name)
         : elector({.lease = {"ns", "lease"}, .identity = name}, test.client_, test.clock_, test.metrics_),
-          thread([this] {
+          runs(++test.running_),  // before anybody lets time pass
+          thread([this, &test] {
             outcome = elector.Run(stop.get_token(), [this](const std::stop_token& token) {
               working = true;
               std::mutex mutex;
@@ -81,24 +82,30 @@ class LeaderElectorTest : public testing::Test {
               never.wait(lock, token, [] { return false; });
               working = false;
             });
+            --test.running_;
           }) {}
     ~Candidate() { stop.request_stop(); }
 
     LeaderElector elector;
+    const int runs;
     std::stop_source stop;
     std::atomic<bool> working = false;
     std::atomic<LeaderElector::Outcome> outcome{};
     std::jthread thread;
   };
-  // Lets time pass in small steps, each of which everybody has the time to notice.
+  // Lets time pass in small steps; nobody is late for any of them.
   void Pass(Clock::Duration duration, const std::function<bool()>& until = {}) {
     for (auto end = clock_.Monotonic() + duration; clock_.Monotonic() < end;) {
       if (until && until()) return;
       clock_.Advance(100ms);
-      std::this_thread::sleep_for(2ms);  // real: the others' turn
+      while (!clock_.Settled(running_) && !(until && until())) std::this_thread::yield();
     }
+    // What is decided still takes a thread to be seen.
+    const auto patience = std::chrono::steady_clock::now() + 2s;
+    while (until && !until() && std::chrono::steady_clock::now() < patience) std::this_thread::yield();
   }
 
+  std::atomic<int> running_ = 0;
   FakeClock clock_;
   Metrics metrics_;
   LeaseServer server_;
@@ -146,6 +153,7 @@ TEST_F(LeaderElectorTest, AnothersLeaseRunsOutByOurOwnWatchWhateverTimeIsWritten
 }
 
 TEST_F(LeaderElectorTest, ALeaseThatIsRenewedIsNeverTaken) {
+  server_.Put("b", "2026-01-01T00:00:00.000000Z");
   Candidate a(*this, "a");
   for (int i = 0; i < 20; ++i) {
     server_.Put("b", "2026-01-01T00:00:" + std::to_string(10 + i) + ".000000Z");

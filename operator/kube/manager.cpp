@@ -17,6 +17,7 @@ namespace {
 
 constexpr std::chrono::milliseconds kSyncPoll{20};
 constexpr std::chrono::seconds kSyncWarning{30};
+constexpr std::chrono::seconds kHousekeeping{20};
 // The whole of a stop. What then still hangs is hung, and the process goes.
 constexpr std::chrono::milliseconds kStopBudget{1700};
 
@@ -91,6 +92,7 @@ int Manager::Run(const std::stop_token& stop) {
   for (const auto& reflector : reflectors_) {
     watches.emplace_back([&reflector, token = over.get_token()] { reflector->Run(token); });
   }
+  const std::jthread housekeeper([this](const std::stop_token& done) { KeepHouse(done); });
   std::stop_source events_over;
   std::jthread events;
   if (events_ != nullptr) {
@@ -113,6 +115,15 @@ int Manager::Run(const std::stop_token& stop) {
   return lost ? 1 : 0;
 }
 
+void Manager::KeepHouse(const std::stop_token& stop) {
+  while (!synced()) {
+    if (!clock_.Sleep(kSyncPoll, stop)) return;
+  }
+  do {
+    ReturnMemory();
+  } while (clock_.Sleep(kHousekeeping, stop));
+}
+
 void Manager::Lead(const std::stop_token& stop) {
   const auto start = clock_.Monotonic();
   for (auto warn = start + kSyncWarning; !synced();) {
@@ -121,7 +132,6 @@ void Manager::Lead(const std::stop_token& stop) {
     log::Warn("Waiting for stores to sync; see the failures to list above");
     warn += kSyncWarning;
   }
-  ReturnFreeMemory();  // what decoding the lists took
   std::vector<std::jthread> threads;
   threads.reserve(runnables_.size());
   for (const auto& run : runnables_) {

@@ -69,6 +69,7 @@ class Manager {
  private:
   void AddReflectors(const WatchOptions& watch, std::unique_ptr<ObjectSink> sink);
   void Lead(const std::stop_token& stop);
+  void KeepHouse(const std::stop_token& stop);
 
   ManagerOptions options_;
   Transport& transport_;

@@ -17,6 +17,7 @@ struct TlsMaterial {
   std::string ca;
   std::string certificate;
   std::string key;
+  bool operator==(const TlsMaterial&) const = default;
 };
 
 class TlsFiles {
