@@ -167,7 +167,16 @@ void LeaderElector::Release() {
   record.duration_seconds = 1;
   record.renewed = FormatMicroTime(clock_.Now());
   Client client = client_.WithDeadline(kLastCall);
-  const auto written = client.Replace(Leases(), options_.lease, Render(record), {}, {});
+  auto written = client.Replace(Leases(), options_.lease, Render(record), {}, {});
+  // A renewal that was cut short by our stopping may have been carried out: then the Lease is newer than we
+  // know.
+  if (!written && written.error().code == ErrorCode::Conflict) {
+    const auto found = client.Get(Leases(), options_.lease, {});
+    if (found && ReadRecord(found->body) && observed_.holder == options_.identity) {
+      resource_version_ = found->resource_version;
+      written = client.Replace(Leases(), options_.lease, Render(record), {}, {});
+    }
+  }
   log::Info("Released lease", {{"lease", options_.lease.ToString()}, {"done", written.has_value()}});
 }
 

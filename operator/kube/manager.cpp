@@ -119,8 +119,9 @@ void Manager::KeepHouse(const std::stop_token& stop) {
   while (!synced()) {
     if (!clock_.Sleep(kSyncPoll, stop)) return;
   }
+  ForgetStart();
   do {
-    ReturnMemory();
+    ReturnFreeMemory();
   } while (clock_.Sleep(kHousekeeping, stop));
 }
 

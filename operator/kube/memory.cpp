@@ -35,8 +35,11 @@ void KeepMemorySmall() {
   mallopt(M_TRIM_THRESHOLD, kLargeBuffer);
 }
 
-void ReturnMemory() {
+void ReturnFreeMemory() {
   malloc_trim(0);
+}
+
+void ForgetStart() {
   dl_iterate_phdr(&ForgetCode, nullptr);
 }
 

@@ -9,9 +9,11 @@ namespace pilotlight::kube {
 // threads that do little, and large buffers once, for the first lists: with this, idle memory is a third.
 void KeepMemorySmall();
 
-// Gives back what is not needed any more, e.g. after the first lists: free memory of the heap, and the pages
-// of code and constants that only the start has touched. (Those that are needed after all come back from the
-// page cache.)
-void ReturnMemory();
+// Gives what is free on the heap back to the system, e.g. after the first lists.
+void ReturnFreeMemory();
+
+// Gives back the pages of code and constants that have been touched so far: most of them only the start
+// needs. The others come back from the page cache at their next use, so call it once, when the start is over.
+void ForgetStart();
 
 }  // namespace pilotlight::kube

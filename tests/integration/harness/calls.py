@@ -21,6 +21,8 @@ class Call:
     at: float = field(default_factory=time.monotonic)
     # What the client was answered; 0 while that is open, and for good where it got no answer.
     status: int = 0
+    # The server has answered it, whatever became of the answer.
+    served: bool = False
     # A watch whose stream has begun and not ended.
     open: bool = False
     # The fault that it met, for people.

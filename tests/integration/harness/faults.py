@@ -30,6 +30,13 @@ class Slow:
 
 
 @dataclass(frozen=True)
+class LateAnswer:
+    """Carried out at once; the client hears of it `seconds` late."""
+
+    seconds: float
+
+
+@dataclass(frozen=True)
 class Hang:
     """Accepted and never answered, as by a peer that is gone without a word. A watch: no further byte comes."""
 
@@ -78,4 +85,4 @@ class Then:
     after: Callable[[], None] | None = None
 
 
-Fault = Answer | Slow | Hang | Reset | LoseAnswer | Cut | EndWatch | Then
+Fault = Answer | Slow | LateAnswer | Hang | Reset | LoseAnswer | Cut | EndWatch | Then

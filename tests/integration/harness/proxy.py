@@ -12,7 +12,7 @@ from yarl import URL
 
 from harness.background import Background
 from harness.calls import Call
-from harness.faults import Answer, Cut, EndWatch, Fault, Hang, LoseAnswer, Reset, Slow, Then
+from harness.faults import Answer, Cut, EndWatch, Fault, Hang, LateAnswer, LoseAnswer, Reset, Slow, Then
 from harness.processes import free_port
 
 _HOP_HEADERS = {"connection", "keep-alive", "transfer-encoding", "content-length", "host", "te", "upgrade", "trailer"}
@@ -187,9 +187,12 @@ class Proxy:
             return await self._stream(request, call, fault)
         # Once begun, a write is carried through, whatever becomes of the client, as a real server would.
         status, headers, body = await asyncio.shield(self._forward(request, call))
+        call.served = True
         match fault:
             case LoseAnswer():
                 return self._abort(request)
+            case LateAnswer():
+                await asyncio.sleep(fault.seconds)
             case Then(after=after) if after:
                 after()
                 return self._abort(request)
