@@ -14,6 +14,11 @@
 #include <format>
 #include <stdexcept>
 
+// cpprestsdk's threads live until the process ends, and with them what OpenSSL keeps for each.
+extern "C" const char* __lsan_default_suppressions() {
+  return "leak:libcrypto.so";
+}  // NOLINT(bugprone-reserved-identifier)
+
 namespace pilotlight::kube {
 namespace {
 
