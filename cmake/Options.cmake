@@ -9,6 +9,8 @@ set(PILOTLIGHT_SANITIZE "" CACHE STRING "Sanitizers, e.g. address,undefined or t
 if(PILOTLIGHT_SANITIZE)
   add_compile_options(-fsanitize=${PILOTLIGHT_SANITIZE} -fno-omit-frame-pointer -fno-sanitize-recover=all)
   add_link_options(-fsanitize=${PILOTLIGHT_SANITIZE})
+  # The sanitizers' own code hides from GCC what the standard library has initialised.
+  add_compile_options(-Wno-maybe-uninitialized)
 endif()
 
 find_program(MOLD mold)
