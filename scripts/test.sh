@@ -1,7 +1,8 @@
 # shellcheck shell=bash
 # All tests, or the named parts of them, each part a step; then a table, and the sum as the last line.
 
-TEST_PARTS=(format crd python unit integration e2e chart tidy)  # what is quick to fail first, what is slow last
+TEST_PARTS=(format crd python unit integration e2e chart)  # what is quick to fail first
+SLOW_PARTS=(sanitized tidy)  # only if named: they take a quarter of an hour or more from nothing
 PYTEST=(-p no:cacheprovider -q -rs --color=no --timeout=600)  # a test that hangs must not take the others with it
 RESULTS=$HERE/build/test-results
 
@@ -12,9 +13,10 @@ dev_test() {
       all) parts=("${TEST_PARTS[@]}") ;;
       fmt) parts+=(format) ;;
       --cluster=current) CLUSTER_OF=current ;;
-      --help | -h) say "dev test [--cluster=current] [part…]   parts: ${TEST_PARTS[*]} (all of them if none is named)"; return 0 ;;
+      --help | -h) say "dev test [--cluster=current] [part…]   parts: ${TEST_PARTS[*]} (all of these if none is named) ${SLOW_PARTS[*]}"; return 0 ;;
       *)
-        [[ " ${TEST_PARTS[*]} " == *" $word "* ]] || die "dev test: no part called '$word'; there are: ${TEST_PARTS[*]}"
+        [[ " ${TEST_PARTS[*]} ${SLOW_PARTS[*]} " == *" $word "* ]] ||
+          die "dev test: no part called '$word'; there are: ${TEST_PARTS[*]} ${SLOW_PARTS[*]}"
         parts+=("$word")
         ;;
     esac
@@ -61,18 +63,22 @@ test_format() { part format "Formatting and shell scripts" check_format; }
 check_format() { in_root scripts/inside/format --check; in_root scripts/inside/check-scripts "$(results_inside format.count)"; }
 
 test_unit() {
-  first unit build asan || return 0
-  part unit "Unit tests, with ASan and UBSan" run_unit
+  first unit build dev || return 0
+  part unit "Unit tests" run_ctest dev unit
 }
-run_unit() {
-  enter_root --pids -- ctest --preset asan --no-tests=error --output-junit "$(results_inside unit.xml)"
+test_sanitized() {
+  first sanitized build asan || return 0
+  part sanitized "Unit tests, with ASan and UBSan" run_ctest asan sanitized
+}
+run_ctest() {
+  enter_root --pids -- ctest --preset "$1" --no-tests=error --output-junit "$(results_inside "$2.xml")"
 }
 
 test_tidy() {
-  first tidy build asan || return 0
+  first tidy build dev || return 0
   part tidy "clang-tidy" run_tidy
 }
-run_tidy() { in_root python3 scripts/inside/tidy build/asan "$CACHE/tidy" "$(results_inside tidy.xml)"; }
+run_tidy() { in_root python3 scripts/inside/tidy build/dev "$CACHE/tidy" "$(results_inside tidy.xml)"; }
 
 test_python() {
   [[ -d $HERE/tools ]] || { skip python "there is no tools/ yet"; return 0; }

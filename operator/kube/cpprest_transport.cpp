@@ -14,6 +14,7 @@
 #include <cpprest/http_client.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
+#include <openssl/err.h>
 #include <openssl/ssl.h>
 #include <pplx/threadpool.h>
 
@@ -317,6 +318,13 @@ void KeepAlive(void* handle) {
   set(IPPROTO_TCP, TCP_USER_TIMEOUT, 30000);
 }
 
+// Why it failed, e.g. "certificate verify failed": codes of OpenSSL come without its texts.
+std::string Reason(const std::error_code& code) {
+  const auto value = static_cast<unsigned long>(code.value());
+  const char* const text = ERR_GET_LIB(value) == ERR_LIB_SSL ? ERR_reason_error_string(value) : nullptr;
+  return text != nullptr ? text : code.message();
+}
+
 class CppRestTransport final : public Transport {
  public:
   explicit CppRestTransport(const HttpSettings& settings)
@@ -425,8 +433,7 @@ class CppRestTransport final : public Transport {
             done.get();  // it is done: this does not wait
             exchange->OnEnd(Exchange::End::Whole, "");
           } catch (const web::http::http_exception& e) {
-            // The text says what was being done, the code why it failed, e.g. "certificate verify failed".
-            exchange->OnEnd(Exchange::End::Broken, std::string(e.what()) + ": " + e.error_code().message());
+            exchange->OnEnd(Exchange::End::Broken, std::string(e.what()) + ": " + Reason(e.error_code()));
           } catch (const std::exception& e) {
             exchange->OnEnd(Exchange::End::Broken, e.what());
           } catch (...) {

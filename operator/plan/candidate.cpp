@@ -27,7 +27,6 @@ void Planner::Candidate() {
 
 // One pod, outside the Service, until its proof is read.
 void Planner::Prove(const api::ReplicaSet& rs) {
-  Enter(Phase::kProving);
   for (const api::Pod* pod : fleet_.Pods(target_)) {
     if (Fail(*pod)) return;
     Probe(*pod);
@@ -48,6 +47,7 @@ void Planner::Prove(const api::ReplicaSet& rs) {
     record.failure.reset();
     return Promote(rs);
   }
+  Enter(Phase::kProving);
   // A revision that ran before comes back with as many pods as it still has.
   const std::int64_t pods = rs.digest.empty() ? 1 : std::max<std::int64_t>(rs.replicas, 1);
   if (rs.replicas != pods) Change(rs, pods, kTrafficNone, rs.digest);
@@ -59,6 +59,7 @@ void Planner::Prove(const api::ReplicaSet& rs) {
 // The proof is in the status; one write binds every later pod to its bytes and lets them in.
 void Planner::Promote(const api::ReplicaSet& rs) {
   if (!NobodyElseGetsTraffic()) {
+    Enter(Phase::kProving);
     Await({"Superseding", "an older candidate is leaving the Service first", false});
     return;
   }

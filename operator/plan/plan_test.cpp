@@ -112,6 +112,19 @@ TEST(FirstStart, PinsAndLabelsInOneWriteBeforeTheFirstPodIsLetIn) {
       << "the proof is in the status first";
 }
 
+TEST(FirstStart, WritesNoStatusAgainAndMovesNoDeadlineWhilePinningIsRefused) {
+  Cluster cluster;
+  cluster.Apply({{"replicas", 1}});
+  cluster.Reconcile();
+  cluster.Kubernetes();
+  cluster.Reconcile();
+  cluster.Kubernetes();
+  cluster.Reconcile(0);  // the status is written, the ReplicaSet is not
+  ASSERT_EQ(cluster.status().rollout.phase, api::Phase::kPromoting);
+  cluster.Wait(std::chrono::seconds(1));
+  EXPECT_FALSE(Plan(cluster.Observe()).status.has_value());
+}
+
 TEST(FirstStart, DoesNothingAtRest) {
   Cluster cluster = Serving(2);
   cluster.Wait(std::chrono::hours(24));

@@ -125,6 +125,7 @@ class Proxy:
     async def _start(self) -> None:
         self._session = aiohttp.ClientSession(
             connector=aiohttp.TCPConnector(limit=0, ssl=self._upstream_tls), auto_decompress=False,
+            skip_auto_headers=["Accept-Encoding"],  # the operator asked for none
             timeout=aiohttp.ClientTimeout(total=None), read_bufsize=2**20)
         server = web.Server(self._handle, access_log=None, handler_cancellation=True)
         self._runner = web.ServerRunner(server, shutdown_timeout=0)
