@@ -1,5 +1,5 @@
 # shellcheck shell=bash
-# All tests, or the named parts of them, each part a step; then a table, and the sum as the last line.
+# The tests, all but the slow parts or those named, each part a step; then a table, and the sum as the last line.
 
 TEST_PARTS=(format crd python unit integration e2e chart)  # what is quick to fail first
 SLOW_PARTS=(sanitized tidy)  # only if named: they take a quarter of an hour or more from nothing
