@@ -13,14 +13,15 @@ elapsed() {
 
 STEP=0 STEPS=0
 
-# counted function…: goes through it twice, first only to count its steps.
+# counted function…: goes through it twice, first only to count its steps. A step after it has no number.
 counted() {
   COUNTING=1
   STEP=0 BUILT=
   "$@"
   COUNTING=
   STEPS=$STEP STEP=0 BUILT=
-  "$@"
+  "$@" || return
+  STEPS=0
 }
 
 # The last thing a log said, short enough for one line.

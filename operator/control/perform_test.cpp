@@ -3,16 +3,9 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
-#include <map>
 #include <nlohmann/json.hpp>
 
-#include "common/time/fake_clock.h"
-#include "operator/control/decode.h"
-#include "operator/kube/client.h"
-#include "operator/kube/events.h"
-#include "operator/kube/metrics.h"
-#include "operator/kube/testing/scripted_transport.h"
-#include "operator/kube/write_gate.h"
+#include "operator/control/testing/world.h"
 #include "operator/plan/render.h"
 
 namespace pilotlight::control {
@@ -21,18 +14,12 @@ namespace {
 using nlohmann::json;
 using ::testing::HasSubstr;
 
-class Performing : public ::testing::Test {
+class Performing : public World, public ::testing::Test {
  protected:
-  Performing() {
+  Performing() : World([this](const kube::HttpRequest& request) { return Answer(request); }) {
     model_.name = "digits";
     model_.ns = "ml";
     model_.uid = "model-uid";
-    stores_.models = &models_;
-    stores_.config_maps = &config_maps_;
-    stores_.replica_sets = &replica_sets_;
-    stores_.pods = &pods_;
-    stores_.services = &services_;
-    stores_.budgets = &budgets_;
   }
 
   std::expected<void, PerformError> Perform(const plan::Action& action) {
@@ -41,37 +28,18 @@ class Performing : public ::testing::Test {
   }
   plan::Create CreateService() { return {plan::Kind::kService, "digits", plan::RenderService(model_)}; }
 
+  kube::Result<kube::HttpResponse> Answer(const kube::HttpRequest& request) const {
+    if (error_) return std::unexpected(*error_);
+    if (request.method == "POST" && existing_)
+      return std::unexpected(kube::StatusError(409, "AlreadyExists"));
+    if (request.method == "GET") return kube::HttpResponse{200, existing_.value_or(json::object()).dump()};
+    return Written();
+  }
+
   // What is there, as `GET` answers; a POST of its name then says AlreadyExists.
   std::optional<json> existing_;
   std::optional<kube::Error> error_;
 
-  FakeClock clock_;
-  kube::Metrics metrics_;
-  kube::ScriptedTransport transport_{
-      [this](const kube::HttpRequest& request) -> kube::Result<kube::HttpResponse> {
-        if (error_) return std::unexpected(*error_);
-        if (request.method == "POST" && existing_)
-          return std::unexpected(kube::StatusError(409, "AlreadyExists"));
-        if (request.method == "GET")
-          return kube::HttpResponse{200, existing_.value_or(json::object()).dump()};
-        return kube::HttpResponse{200,
-                                  R"({"metadata": {"name": "x", "uid": "new", "resourceVersion": "9"}})"};
-      }};
-  kube::Client client_{transport_};
-  kube::EventRecorder events_{
-      client_, {"events.k8s.io", "v1", "events", "Event", true}, "test", "test", clock_, metrics_};
-  kube::WriteGate gate_{clock_};
-  kube::Store<api::ModelDeployment> models_{{.decode = DecodeModelDeployment, .owner = {}, .on_change = {}}};
-  kube::Store<api::ConfigMap> config_maps_{{.decode = DecodeConfigMap, .owner = {}, .on_change = {}}};
-  kube::Store<api::ReplicaSet> replica_sets_{{.decode = DecodeReplicaSet, .owner = {}, .on_change = {}}};
-  kube::Store<api::Pod> pods_{{.decode = DecodePod, .owner = {}, .on_change = {}}};
-  kube::Store<api::Service> services_{{.decode = DecodeService, .owner = {}, .on_change = {}}};
-  kube::Store<api::DisruptionBudget> budgets_{
-      {.decode = DecodeDisruptionBudget, .owner = {}, .on_change = {}}};
-  Stores stores_;
-  Resources resources_{.model_deployments = {api::kGroup, api::kVersion, api::kPlural, api::kKind, true},
-                       .budgets = {"policy", "v1beta1", "poddisruptionbudgets", "PodDisruptionBudget", true},
-                       .endpoint_slices = std::nullopt};
   api::ModelDeployment model_;
 };
 

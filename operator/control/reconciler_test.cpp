@@ -3,16 +3,11 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <map>
 #include <nlohmann/json.hpp>
 
-#include "common/time/fake_clock.h"
-#include "operator/control/decode.h"
 #include "operator/control/scraper.h"
-#include "operator/kube/client.h"
-#include "operator/kube/events.h"
-#include "operator/kube/metrics.h"
-#include "operator/kube/testing/scripted_transport.h"
-#include "operator/kube/write_gate.h"
+#include "operator/control/testing/world.h"
 
 namespace pilotlight::control {
 namespace {
@@ -22,16 +17,9 @@ using ::testing::ElementsAre;
 using ::testing::HasSubstr;
 using ::testing::IsEmpty;
 
-class Reconciling : public ::testing::Test {
+class Reconciling : public World, public ::testing::Test {
  protected:
-  Reconciling() {
-    stores_.models = &models_;
-    stores_.config_maps = &config_maps_;
-    stores_.replica_sets = &replica_sets_;
-    stores_.pods = &pods_;
-    stores_.services = &services_;
-    stores_.budgets = &budgets_;
-  }
+  Reconciling() : World([this](const kube::HttpRequest& request) { return Answer(request); }) {}
 
   void See(json model) {
     const kube::JsonBuffer buffer(model.dump());
@@ -67,48 +55,20 @@ class Reconciling : public ::testing::Test {
     return status;
   }
 
+  kube::Result<kube::HttpResponse> Answer(const kube::HttpRequest& request) const {
+    const std::string path = request.target.substr(0, request.target.find('?'));
+    const auto error = errors_.find(request.method + " " + path.substr(path.rfind('/') + 1));
+    if (error != errors_.end()) return std::unexpected(error->second);
+    return Written();
+  }
+
   // Answers to a method and the end of a path.
   std::map<std::string, kube::Error> errors_;
 
-  FakeClock clock_;
-  kube::Metrics metrics_;
-  kube::ScriptedTransport transport_{
-      [this](const kube::HttpRequest& request) -> kube::Result<kube::HttpResponse> {
-        const std::string path = request.target.substr(0, request.target.find('?'));
-        const auto error = errors_.find(request.method + " " + path.substr(path.rfind('/') + 1));
-        if (error != errors_.end()) return std::unexpected(error->second);
-        return kube::HttpResponse{200,
-                                  R"({"metadata": {"name": "x", "uid": "new", "resourceVersion": "9"}})"};
-      }};
-  kube::Client client_{transport_};
-  kube::EventRecorder events_{
-      client_, {"events.k8s.io", "v1", "events", "Event", true}, "test", "test", clock_, metrics_};
-  kube::WriteGate gate_{clock_};
-  kube::Store<api::ModelDeployment> models_{{.decode = DecodeModelDeployment, .owner = {}, .on_change = {}}};
-  kube::Store<api::ConfigMap> config_maps_{{.decode = DecodeConfigMap, .owner = {}, .on_change = {}}};
-  kube::Store<api::ReplicaSet> replica_sets_{{.decode = DecodeReplicaSet, .owner = {}, .on_change = {}}};
-  kube::Store<api::Pod> pods_{{.decode = DecodePod, .owner = {}, .on_change = {}}};
-  kube::Store<api::Service> services_{{.decode = DecodeService, .owner = {}, .on_change = {}}};
-  kube::Store<api::DisruptionBudget> budgets_{
-      {.decode = DecodeDisruptionBudget, .owner = {}, .on_change = {}}};
-  Stores stores_;
-  Resources resources_{.model_deployments = {api::kGroup, api::kVersion, api::kPlural, api::kKind, true},
-                       .budgets = {"policy", "v1", "poddisruptionbudgets", "PodDisruptionBudget", true},
-                       .endpoint_slices = std::nullopt};
   Scraper scraper_{{}, clock_};
-  Performer performer_{client_, events_, gate_, LateStores(), resources_};
-  Reconciler reconciler_{LateStores(), performer_, scraper_, gate_, {.sidecar_image = "sidecar:1"}, clock_};
+  Performer performer_{client_, events_, gate_, stores_, resources_};
+  Reconciler reconciler_{stores_, performer_, scraper_, gate_, {.sidecar_image = "sidecar:1"}, clock_};
   std::stop_source stop_;
-
- private:
-  Stores LateStores() {
-    return {.models = &models_,
-            .config_maps = &config_maps_,
-            .replica_sets = &replica_sets_,
-            .pods = &pods_,
-            .services = &services_,
-            .budgets = &budgets_};
-  }
 };
 
 TEST_F(Reconciling, WritesTheStatusThenTheChildrenInOrder) {

@@ -36,7 +36,8 @@ void CheckInvariants(const Cluster& cluster) {
 }
 
 std::int64_t Serving(const Cluster& cluster) {
-  return Fleet(cluster.Observe()).CountServing();
+  const auto seen = cluster.Observe();
+  return Fleet(seen).CountServing();
 }
 
 json Uri(int version) {

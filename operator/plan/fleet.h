@@ -15,6 +15,7 @@ namespace pilotlight::plan {
 class Fleet {
  public:
   explicit Fleet(const Observed& seen);
+  explicit Fleet(const Observed&&) = delete;  // it looks into it for as long as it lives
 
   const api::ReplicaSet* Find(const std::string& revision) const;
   // Pods that live: neither ended nor on their way out. By name.

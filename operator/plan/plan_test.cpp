@@ -36,7 +36,8 @@ std::vector<T> Of(const Decision& decision) {
 }
 
 std::int64_t Serving(const Cluster& cluster) {
-  return Fleet(cluster.Observe()).CountServing();
+  const auto seen = cluster.Observe();
+  return Fleet(seen).CountServing();
 }
 
 // A cluster at rest with `replicas` pods of one revision.
@@ -582,7 +583,8 @@ TEST(Replacing, AThirdRevisionTakesThePlaceOfTheSecond) {
   cluster.Apply(Uri("v3"));
   cluster.after_write = [&] {
     EXPECT_GE(Serving(cluster), 2);
-    const Fleet fleet(cluster.Observe());
+    const auto seen = cluster.Observe();
+    const Fleet fleet(seen);
     int in_service = 0;
     for (const auto& rs : cluster.replica_sets) in_service += fleet.GetsTraffic(rs.meta.name) ? 1 : 0;
     EXPECT_LE(in_service, 2) << "a third revision is in the Service";

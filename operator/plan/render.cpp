@@ -138,7 +138,9 @@ json Container(const ModelDeployment& model, const std::string& image, json moun
         {{"name", "admin"}, {"containerPort", 8081}, {"protocol", "TCP"}}}},
       {"env", std::move(env)},
       {"resources", overrides.value("resources", json{{"requests", {{"cpu", "100m"}, {"memory", "256Mi"}}}})},
-      {"readinessProbe", Probe("/readyz", 1, 2)},
+      // An engine that dies and is back within three seconds keeps its endpoint, where it answers 503, not
+      // refusals.
+      {"readinessProbe", Probe("/readyz", 1, 3)},
       {"livenessProbe", Probe("/livez", 10, 3)},
       {"securityContext",
        {{"allowPrivilegeEscalation", false},

@@ -14,6 +14,7 @@
 #include <memory>
 #include <mutex>
 #include <optional>
+#include <regex>
 #include <sstream>
 #include <string_view>
 
@@ -235,6 +236,13 @@ Failure status_failure(long code, const std::string& uri) {
                        "Look at the server's own log; it is tried again.");
 }
 
+// libcurl says how long it tried; each try would be another reason, and each new reason a write of the
+// status.
+std::string without_duration(std::string_view detail) {
+  static const std::regex duration(" after [0-9]+ (ms|milliseconds)");
+  return std::regex_replace(std::string(detail), duration, "");
+}
+
 Failure curl_failure(CURLcode code, const Transfer& transfer, const std::string& uri, const char* message) {
   if (transfer.failure) return *transfer.failure;
   if (transfer.refused_address) {
@@ -242,7 +250,7 @@ Failure curl_failure(CURLcode code, const Transfer& transfer, const std::string&
                          std::format("'{}' leads to a link-local address, which is never fetched from", uri),
                          "Serve the model from an ordinary address.");
   }
-  const std::string_view detail = *message != '\0' ? message : curl_easy_strerror(code);
+  const std::string detail = without_duration(*message != '\0' ? message : curl_easy_strerror(code));
   if (code == CURLE_OPERATION_TIMEDOUT && transfer.body_begun) {
     return fetch_failure(FailureClass::kWorld, "FetchStalled",
                          std::format("'{}': less than {} bytes a second for {} s, at {} bytes", uri,

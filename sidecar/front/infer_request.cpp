@@ -164,7 +164,8 @@ class InferReader {
     const auto place = slots_.place(index, *head.datatype, *head.shape, json_bytes_, path_);
     input.reset();
     path_.push("data");
-    read_numbers(input.find_field_unordered("data").value(), *head.datatype, *head.shape, true, place, path_);
+    TensorData data(input.find_field_unordered("data").value());
+    data.read(*head.datatype, *head.shape, true, place, path_);
     path_.pop();
   }
 

@@ -117,12 +117,7 @@ class NumberReader {
     std::memcpy(out_.data(), &number, sizeof(T));
   }
 
-  void read(value data, std::span<const std::int64_t> shape, bool flat_allowed) {
-    if (data.type() != json_type::array) {
-      if (shape.empty()) return scalar(data);
-      refuse(path_, std::format("must be a list, is {}", token(data)));
-    }
-    simdjson::ondemand::array list = data.get_array();
+  void lists(simdjson::ondemand::array list, std::span<const std::int64_t> shape, bool flat_allowed) {
     if (shape.size() < 2) return flat(list, count_);
     bool begins_with_list = false;
     for (value first : list) {
@@ -251,9 +246,21 @@ void read_parameters(value parameters, JsonPath& path,
   }
 }
 
-void read_numbers(value data, wire::Datatype type, std::span<const std::int64_t> shape, bool flat,
-                  std::span<std::byte> out, JsonPath& path) {
-  const auto read = [&]<class T>() { NumberReader<T>(type, out, path).read(data, shape, flat); };
+TensorData::TensorData(value data) : data_(data) {
+  if (data_.type() == json_type::array) list_ = data_.get_array();
+}
+
+void TensorData::read(wire::Datatype type, std::span<const std::int64_t> shape, bool flat,
+                      std::span<std::byte> out, JsonPath& path) {
+  if (!list_ && !shape.empty()) refuse(path, std::format("must be a list, is {}", token(data_)));
+  const auto read = [&]<class T>() {
+    NumberReader<T> reader(type, out, path);
+    if (list_) {
+      reader.lists(*list_, shape, flat);
+    } else {
+      reader.scalar(data_);
+    }
+  };
   switch (type) {
     case wire::Datatype::kBool:
       return read.operator()<bool>();
@@ -278,11 +285,10 @@ void read_numbers(value data, wire::Datatype type, std::span<const std::int64_t>
   }
 }
 
-std::vector<std::int64_t> shape_of_lists(value& data, JsonPath& path) {
+std::vector<std::int64_t> TensorData::shape(JsonPath& path) {
   std::vector<std::int64_t> shape;
-  if (data.type() != json_type::array) return shape;
-  simdjson::ondemand::array list = data.get_array();
-  simdjson::ondemand::array outermost = list;
+  if (!list_) return shape;
+  simdjson::ondemand::array list = *list_;
   while (true) {
     if (shape.size() == wire::kMaxRank)
       refuse(path, std::format("is nested deeper than {} lists", wire::kMaxRank));
@@ -292,7 +298,7 @@ std::vector<std::int64_t> shape_of_lists(value& data, JsonPath& path) {
     if (first.type() != json_type::array) break;
     list = first.get_array();
   }
-  outermost.reset();
+  list_->reset();
   return shape;
 }
 

@@ -5,6 +5,7 @@
 #include <cstdint>
 #include <functional>
 #include <memory>
+#include <optional>
 #include <span>
 #include <string>
 #include <string_view>
@@ -69,13 +70,23 @@ void pass_over(simdjson::ondemand::value value, JsonPath& path);
 void read_parameters(simdjson::ondemand::value value, JsonPath& path,
                      const std::function<bool(std::string_view, simdjson::ondemand::value)>& known);
 
-// Writes a tensor's numbers to `out`, which has the size of shape × datatype, from nested lists of that
-// shape; or, if `flat` is allowed, from one list of them all.
-void read_numbers(simdjson::ondemand::value data, wire::Datatype type, std::span<const std::int64_t> shape,
-                  bool flat, std::span<std::byte> out, JsonPath& path);
+// A tensor as it stands in a body: nested lists of numbers, or one number. The parser lets a list be opened
+// only once; this keeps it open, so that its shape can be told before its numbers are read.
+class TensorData {
+ public:
+  explicit TensorData(simdjson::ondemand::value data);
 
-// The shape of nested lists, by the first of each level. The value can be read afterwards.
-std::vector<std::int64_t> shape_of_lists(simdjson::ondemand::value& data, JsonPath& path);
+  // The shape of the lists, by the first of each level.
+  std::vector<std::int64_t> shape(JsonPath& path);
+  // Writes the numbers to `out`, which has the size of shape × datatype, from nested lists of that shape; or,
+  // if `flat` is allowed, from one list of them all. Once.
+  void read(wire::Datatype type, std::span<const std::int64_t> shape, bool flat, std::span<std::byte> out,
+            JsonPath& path);
+
+ private:
+  simdjson::ondemand::value data_;
+  std::optional<simdjson::ondemand::array> list_;
+};
 
 // A parser fit for a body of that size: one that is kept for small bodies, a new one for large.
 class BodyParser {

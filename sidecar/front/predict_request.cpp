@@ -68,22 +68,23 @@ class PredictReader {
     read_tensor(slots_.index(contract_.inputs[0].name, path_), data);
   }
 
-  void read_tensor(std::size_t index, value data) {
+  void read_tensor(std::size_t index, value sent) {
     const auto& spec = contract_.inputs[index];
-    auto shape = shape_of_lists(data, path_);
+    TensorData data(sent);
+    auto shape = data.shape(path_);
     if (spec.shape && spec.shape->size() == shape.size() + 1 && spec.shape->front() == -1) {
       shape.insert(shape.begin(), 1);
       ++singles_;
       check_shape(spec, shape, std::span(shape).subspan(1));
       const auto type = spec.datatype.value_or(wire::Datatype::kFp32);
       const auto place = slots_.place(index, type, shape, body_bytes_, path_);
-      return read_numbers(data, type, std::span(shape).subspan(1), false, place, path_);
+      return data.read(type, std::span(shape).subspan(1), false, place, path_);
     }
     ++batches_;
     check_shape(spec, shape, shape);
     const auto type = spec.datatype.value_or(wire::Datatype::kFp32);
     const auto place = slots_.place(index, type, shape, body_bytes_, path_);
-    read_numbers(data, type, shape, false, place, path_);
+    data.read(type, shape, false, place, path_);
   }
 
   void check_shape(const wire::TensorSpec& spec, std::span<const std::int64_t> shape,

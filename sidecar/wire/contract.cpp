@@ -8,21 +8,12 @@
 #include <utility>
 
 #include "sidecar/wire/datatype.h"
+#include "sidecar/wire/invalid.h"
 
 namespace pilotlight::wire {
 namespace {
 
 using nlohmann::json;
-
-// Thrown inside this file only: reading nests deeply enough that passing errors up by hand would hide the
-// rules.
-struct Invalid {
-  std::string what;
-};
-
-[[noreturn]] void refuse(const std::string& where, const std::string& what) {
-  throw Invalid{.what = where + ": " + what};
-}
 
 bool printable(std::string_view text) {
   return std::ranges::all_of(text, [](unsigned char c) { return c >= 0x20 && c != 0x7f; });

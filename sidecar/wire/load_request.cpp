@@ -4,18 +4,12 @@
 #include <nlohmann/json.hpp>
 #include <utility>
 
+#include "sidecar/wire/invalid.h"
+
 namespace pilotlight::wire {
 namespace {
 
 using nlohmann::json;
-
-struct Invalid {
-  std::string what;
-};
-
-[[noreturn]] void refuse(const std::string& where, const std::string& what) {
-  throw Invalid{.what = where + ": " + what};
-}
 
 // A part of the document; an empty object where it is left out.
 json part(const json& document, const char* name) {

@@ -62,6 +62,8 @@ class ControlPlane:
         self._etcd: Program | None = None
         self._apiserver: Program | None = None
         self.kube = Kube(background, self.url, self.ssl_context(), ADMIN_TOKEN)
+        self._as_operator = Kube(background, self.url, self.ssl_context(), OPERATOR_TOKEN)
+        self._knows_owners = False
 
     def version(self) -> tuple[int, int]:
         text = subprocess.run([self.apiserver_program, "--version"], check=True, capture_output=True, text=True).stdout
@@ -84,11 +86,32 @@ class ControlPlane:
     def restart_apiserver(self, meanwhile=lambda: None) -> None:
         """Kills the API server, calls `meanwhile`, and starts it again on the same port, with an empty watch cache."""
         self._apiserver.kill()
+        self._knows_owners = False
         meanwhile()
         self._start_apiserver()
 
+    def await_owners(self) -> None:
+        """Returns once a child of a model is let in. A server that has just started learns the custom resources up to
+        half a minute late, and until then refuses what they own: nothing that the operator does wrong."""
+        child = {"metadata": {"name": "is-let-in", "ownerReferences": [{
+            "apiVersion": "pilotlight.dev/v1alpha1", "kind": "ModelDeployment", "name": "none", "uid": "none",
+            "controller": True, "blockOwnerDeletion": True}]}}
+
+        def let_in() -> bool:
+            code, text = self._background.run(self._as_operator.raw(
+                "POST", "/api/v1/namespaces/default/configmaps", child, params={"dryRun": "All"}))
+            if code == 403 and "cannot find RESTMapping" in text:
+                return False
+            assert code == 201, f"{code} {text}"
+            return True
+
+        if not self._knows_owners:
+            eventually("the API server lets a model's children in", let_in, timeout=60)
+            self._knows_owners = True
+
     def stop(self) -> None:
-        self._background.run(self.kube.close())
+        for kube in (self.kube, self._as_operator):
+            self._background.run(kube.close())
         for program in (self._apiserver, self._etcd):
             if program:
                 program.kill()  # nothing in it is kept

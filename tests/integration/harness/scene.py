@@ -48,6 +48,7 @@ class Stage:
     @contextlib.contextmanager
     def scene(self, **options: object) -> Iterator["Scene"]:
         with self.places:
+            self.control_plane.await_owners()
             scene = Scene(self, f"scene-{next(_numbers)}", **options)
             try:
                 yield scene

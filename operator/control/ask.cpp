@@ -1,0 +1,73 @@
+#include "operator/control/ask.h"
+
+#include <boost/asio/as_tuple.hpp>
+#include <boost/asio/awaitable.hpp>
+#include <boost/asio/co_spawn.hpp>
+#include <boost/asio/detached.hpp>
+#include <boost/asio/ip/tcp.hpp>
+#include <boost/asio/use_awaitable.hpp>
+#include <boost/beast/core/basic_stream.hpp>
+#include <boost/beast/core/flat_buffer.hpp>
+#include <boost/beast/http/empty_body.hpp>
+#include <boost/beast/http/read.hpp>
+#include <boost/beast/http/string_body.hpp>
+#include <boost/beast/http/write.hpp>
+#include <utility>
+
+namespace pilotlight::control {
+namespace {
+
+namespace asio = boost::asio;
+namespace beast = boost::beast;
+using Executor = asio::io_context::executor_type;
+using Stream = beast::basic_stream<asio::ip::tcp, Executor>;
+constexpr auto kAwait = asio::as_tuple(asio::use_awaitable_t<Executor>{});
+
+Answer NoAnswer(const beast::error_code& error) {
+  if (error == beast::error::timeout) return {{}, "no answer in time"};
+  if (error == beast::http::error::body_limit) return {{}, "its answer is too long"};
+  return {{}, error.message()};
+}
+
+asio::awaitable<Answer, Executor> Ask(asio::io_context& io, const Question& question) {
+  beast::error_code error;
+  const auto address = asio::ip::make_address(question.ip, error);
+  if (error) co_return Answer{{}, "the pod has no address"};
+
+  Stream stream(io.get_executor());
+  stream.expires_after(question.timeout);
+  std::tie(error) = co_await stream.async_connect({address, question.port}, kAwait);
+  if (error == beast::error::timeout) co_return NoAnswer(error);
+  if (error) co_return Answer{{}, "the connection is refused or cannot be made"};
+
+  beast::http::request<beast::http::empty_body> request(beast::http::verb::get, "/status", 11);
+  request.set(beast::http::field::host, address.is_v6() ? "[" + question.ip + "]" : question.ip);
+  request.set(beast::http::field::connection, "close");
+  std::size_t bytes = 0;
+  std::tie(error, bytes) = co_await beast::http::async_write(stream, request, kAwait);
+  if (error) co_return NoAnswer(error);
+
+  beast::flat_buffer buffer;
+  beast::http::response_parser<beast::http::string_body> parser;
+  parser.body_limit(question.body_limit);
+  std::tie(error, bytes) = co_await beast::http::async_read(stream, buffer, parser, kAwait);
+  if (error) co_return NoAnswer(error);
+  const auto& response = parser.get();
+  if (response.result() != beast::http::status::ok) {
+    co_return Answer{{}, "it answered with HTTP status " + std::to_string(response.result_int())};
+  }
+  co_return Answer{parser.release().body(), {}};
+}
+
+asio::awaitable<void, Executor> AskAndTell(asio::io_context& io, Question question,
+                                           std::function<void(Answer)> answered) {
+  answered(co_await Ask(io, question));
+}
+
+}  // namespace
+
+void AskForStatus(asio::io_context& io, Question question, std::function<void(Answer)> answered) {
+  asio::co_spawn(io, AskAndTell(io, std::move(question), std::move(answered)), asio::detached);
+}
+
+}  // namespace pilotlight::control

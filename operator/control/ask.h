@@ -1,0 +1,29 @@
+#pragma once
+
+#include <boost/asio/io_context.hpp>
+#include <chrono>
+#include <cstdint>
+#include <functional>
+#include <string>
+
+// One question to one sidecar.
+namespace pilotlight::control {
+
+struct Question {
+  std::string ip;  // IPv4 or IPv6
+  std::uint16_t port = 0;
+  std::chrono::milliseconds timeout{};  // for the whole of it
+  std::size_t body_limit = 0;           // bytes; a longer answer counts as none
+};
+
+struct Answer {
+  std::string body;
+  std::string error;  // why there is no body, in words that name no address; else empty
+};
+
+// Asks for the status document (docs/sidecar.md), by plain HTTP and with no proxy between: a pod is never
+// behind the cluster's. Returns at once; `answered` is called by the thread that runs `io`, once, or never if
+// `io` is stopped before. Redirects are not followed.
+void AskForStatus(boost::asio::io_context& io, Question question, std::function<void(Answer)> answered);
+
+}  // namespace pilotlight::control
