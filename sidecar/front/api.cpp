@@ -9,6 +9,7 @@
 #include "common/log/log.h"
 #include "sidecar/front/answer.h"
 #include "sidecar/front/documents.h"
+#include "sidecar/front/non_finite.h"
 #include "sidecar/front/request.h"
 
 namespace pilotlight::front {
@@ -55,6 +56,22 @@ std::string_view media_type(const Request& request) {
   type = type.substr(0, type.find(';'));
   while (type.ends_with(' ')) type.remove_suffix(1);
   return type;
+}
+
+bool any_non_finite(const Inputs& inputs) {
+  for (std::size_t i = 0; i < inputs.tensors.size(); ++i) {
+    const auto& tensor = inputs.tensors[i];
+    if (holds_non_finite(tensor.datatype, inputs.blocks[i].bytes().first(tensor.bytes))) return true;
+  }
+  return false;
+}
+
+// Where the outputs were refused for it, they are not there.
+bool any_non_finite(const Answer& answer) {
+  return answer.outcome == Outcome::kNonFinite ||
+         std::ranges::any_of(answer.outputs, [](const OutputTensor& output) {
+           return holds_non_finite(output.datatype, output.bytes);
+         });
 }
 
 Response with_field(Response response, std::string name, std::string value) {
@@ -209,6 +226,7 @@ void Api::predict(const std::shared_ptr<http::Exchange>& exchange, Context& cont
 
 void Api::submit(const std::shared_ptr<http::Exchange>& exchange, Context& context, Inputs inputs,
                  std::function<Response(const Answer&)> render) {
+  if (any_non_finite(inputs)) metrics_.non_finite_inputs();
   const auto& first = inputs.tensors.front();
   context.batch = first.rank > 0 && wire::has_batch_dimension(*lifecycle_.contract()) ? first.shape[0] : 1;
   const auto deadline =
@@ -219,6 +237,7 @@ void Api::submit(const std::shared_ptr<http::Exchange>& exchange, Context& conte
         context.queued = answer.queued;
         context.compute = answer.compute;
         metrics_.inferred(answer, context.batch, http::Exchange::Clock::now() - exchange->started);
+        if (any_non_finite(answer)) metrics_.non_finite_outputs();
         if (answer.outcome == Outcome::kOk) return exchange->respond(render(answer));
         exchange->respond(failure_answer(answer.outcome, context.id));
       });

@@ -5,12 +5,14 @@
 #include <gmock/gmock.h>
 #include <stdlib.h>
 
+#include <array>
 #include <boost/asio/io_context.hpp>
 #include <boost/asio/post.hpp>
 #include <cstring>
 #include <format>
 #include <fstream>
 #include <future>
+#include <limits>
 #include <nlohmann/json.hpp>
 #include <thread>
 
@@ -107,6 +109,17 @@ class FrontTest : public ::testing::Test {
   Answer post(std::string_view target, std::string_view body, std::string_view fields = kJson) const {
     return http::testing::call(port_, "POST", target, body, fields);
   }
+  // Inferred in binary, both ways.
+  Answer post_binary(std::array<float, 3> numbers) const {
+    const std::string head =
+        R"({"id":"7","inputs":[{"name":"x","datatype":"FP32","shape":[1,3],)"
+        R"("parameters":{"binary_data_size":12}}],"parameters":{"binary_data_output":true}})";
+    const std::string raw(reinterpret_cast<const char*>(numbers.data()), sizeof numbers);
+    return post(kInfer, head + raw,
+                std::format("content-type: application/octet-stream\r\n"
+                            "inference-header-content-length: {}\r\n",
+                            head.size()));
+  }
   double metric(const std::string& name) const {
     const auto text = "\n" + http::testing::call(admin_, "GET", "/metrics").body;
     const auto at = text.find("\n" + name + " ");
@@ -156,15 +169,7 @@ TEST_F(FrontTest, InfersInJson) {
 
 TEST_F(FrontTest, InfersInBinaryBothWays) {
   run_until_ready();
-  const std::string head =
-      R"({"id":"7","inputs":[{"name":"x","datatype":"FP32","shape":[1,3],)"
-      R"("parameters":{"binary_data_size":12}}],"parameters":{"binary_data_output":true}})";
-  const float numbers[] = {0.1F, -2.5F, 1e-30F};
-  const std::string raw(reinterpret_cast<const char*>(numbers), sizeof numbers);
-  const auto answer = post(kInfer, head + raw,
-                           std::format("content-type: application/octet-stream\r\n"
-                                       "inference-header-content-length: {}\r\n",
-                                       head.size()));
+  const auto answer = post_binary({0.1F, -2.5F, 1e-30F});
   ASSERT_EQ(answer.status, 200) << answer.body;
   EXPECT_EQ(answer.field("content-type"), "application/octet-stream");
   const auto length = std::stoul(answer.field("inference-header-content-length"));
@@ -379,9 +384,21 @@ TEST_F(FrontTest, ProtocolRowAKnownModelThatIsNotReadyIs503) {
   EXPECT_EQ(get("/v2/health/live").status, 200);
 }
 
-TEST_F(FrontTest, ProtocolRowNanOutputsAreNullInJson) {
+TEST_F(FrontTest, ProtocolRowNanOutputsAreNullInJsonAndCounted) {
   run_until_ready();
   EXPECT_THAT(post(kInfer, infer_body(testing::kNan)).body, HasSubstr("[null,null,null]"));
+  EXPECT_EQ(metric("pilotlight_nonfinite_outputs_total"), 1);
+  EXPECT_EQ(metric("pilotlight_nonfinite_inputs_total"), 0);
+}
+
+TEST_F(FrontTest, ProtocolRowNonFiniteInputsAreTakenAndCounted) {
+  run_until_ready();
+  EXPECT_EQ(post_binary({1, 2, 3}).status, 200);
+  EXPECT_EQ(metric("pilotlight_nonfinite_inputs_total"), 0);
+  EXPECT_EQ(post_binary({1, std::numeric_limits<float>::infinity(), 3}).status, 200);
+  EXPECT_EQ(post_binary({1, 2, std::numeric_limits<float>::quiet_NaN()}).status, 200);
+  EXPECT_EQ(metric("pilotlight_nonfinite_inputs_total"), 2);
+  EXPECT_EQ(metric("pilotlight_nonfinite_outputs_total"), 2);
 }
 
 TEST_F(FrontTest, ProtocolRowABadBodyNamesTheField) {

@@ -21,7 +21,7 @@ namespace pilotlight::front {
 // Input tensors in the arena, in the contract's order.
 struct Inputs {
   std::vector<wire::Tensor> tensors;
-  std::vector<ArenaHeap::Block> blocks;
+  std::vector<ArenaHeap::Block> blocks;  // where each tensor's bytes are
 };
 
 struct OutputTensor {

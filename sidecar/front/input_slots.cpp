@@ -14,7 +14,7 @@ std::string input_names(const wire::Contract& contract) {
 }
 
 InputSlots::InputSlots(const wire::Contract& contract, ArenaHeap& heap)
-    : contract_(contract), heap_(heap), tensors_(contract.inputs.size()) {}
+    : contract_(contract), heap_(heap), tensors_(contract.inputs.size()), blocks_(contract.inputs.size()) {}
 
 std::size_t InputSlots::index(std::string_view name, const JsonPath& path) {
   const auto found = std::ranges::find(contract_.inputs, name, &wire::TensorSpec::name);
@@ -68,8 +68,8 @@ std::span<std::byte> InputSlots::place(std::size_t index, wire::Datatype type,
                       .bytes = *bytes};
   std::ranges::copy(shape, tensor.shape);
   tensors_[index] = tensor;
-  blocks_.push_back(*std::move(block));
-  return blocks_.back().bytes();
+  blocks_[index] = *std::move(block);
+  return blocks_[index].bytes();
 }
 
 Inputs InputSlots::take() {

@@ -71,6 +71,12 @@ struct Metrics::Impl {
         compute(histograms(registry, "pilotlight_compute_duration_seconds",
                            "The model's own time for an inference.")
                     .Add({}, kSeconds)),
+        non_finite_inputs(counters(registry, "pilotlight_nonfinite_inputs_total",
+                                   "Inferences with NaN or infinity among their inputs.")
+                              .Add({})),
+        non_finite_outputs(counters(registry, "pilotlight_nonfinite_outputs_total",
+                                    "Inferences with NaN or infinity among their outputs.")
+                               .Add({})),
         restarts(counters(registry, "pilotlight_engine_restarts_total",
                           "Engines that ended and were started again.")
                      .Add({})),
@@ -105,6 +111,8 @@ struct Metrics::Impl {
   Gauge& waiting;
   Gauge& in_flight;
   Histogram& compute;
+  Counter& non_finite_inputs;
+  Counter& non_finite_outputs;
   Counter& restarts;
   Gauge& ready;
   Family<Gauge>& phases;
@@ -155,6 +163,14 @@ void Metrics::inferred(const Answer& answer, std::int64_t batch, std::chrono::du
   impl_->executions.Increment();
   impl_->computed.Increment(microseconds(answer.compute));
   impl_->compute.Observe(std::chrono::duration<double>(answer.compute).count());
+}
+
+void Metrics::non_finite_inputs() {
+  impl_->non_finite_inputs.Increment();
+}
+
+void Metrics::non_finite_outputs() {
+  impl_->non_finite_outputs.Increment();
 }
 
 void Metrics::rejected() {

@@ -22,6 +22,9 @@ class Metrics {
   void answered(Route route, unsigned code, std::chrono::duration<double> took);
   // One inference with `batch` instances; `took` from the request's head to its outcome.
   void inferred(const Answer& answer, std::int64_t batch, std::chrono::duration<double> took);
+  // An inference whose inputs or outputs hold NaN or infinity.
+  void non_finite_inputs();
+  void non_finite_outputs();
   // A request for an inference that was refused because too many wait.
   void rejected();
   void set_state(const Status& status);
