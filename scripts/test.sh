@@ -1,8 +1,8 @@
 # shellcheck shell=bash
-# The tests, all but the slow parts or those named, each part a step; then a table, and the sum as the last line.
+# The tests, all or those named, each part a step; then a table, and the sum as the last line.
 
-TEST_PARTS=(format crd python unit integration e2e chart)  # what is quick to fail first
-SLOW_PARTS=(sanitized tidy)  # only if named: they take a quarter of an hour or more from nothing
+TEST_PARTS=(format crd python sanitized tidy integration e2e chart)  # what is quick to fail first
+NAMED_PARTS=(unit)  # only if named: the tests of `sanitized`, sooner
 PYTEST=(-p no:cacheprovider -q -rs --color=no --timeout=600)  # a test that hangs must not take the others with it
 RESULTS=$HERE/build/test-results
 
@@ -13,10 +13,10 @@ dev_test() {
       all) parts=("${TEST_PARTS[@]}") ;;
       fmt) parts+=(format) ;;
       --cluster=current) CLUSTER_OF=current ;;
-      --help | -h) say "dev test [--cluster=current] [part…]   parts: ${TEST_PARTS[*]} (all of these if none is named) ${SLOW_PARTS[*]}"; return 0 ;;
+      --help | -h) say "dev test [--cluster=current] [part…]   parts: ${TEST_PARTS[*]} (all of these if none is named) ${NAMED_PARTS[*]}"; return 0 ;;
       *)
-        [[ " ${TEST_PARTS[*]} ${SLOW_PARTS[*]} " == *" $word "* ]] ||
-          die "dev test: no part called '$word'; there are: ${TEST_PARTS[*]} ${SLOW_PARTS[*]}"
+        [[ " ${TEST_PARTS[*]} ${NAMED_PARTS[*]} " == *" $word "* ]] ||
+          die "dev test: no part called '$word'; there are: ${TEST_PARTS[*]} ${NAMED_PARTS[*]}"
         parts+=("$word")
         ;;
     esac
@@ -75,10 +75,10 @@ run_ctest() {
 }
 
 test_tidy() {
-  first tidy build dev || return 0
+  first tidy build asan || return 0
   part tidy "clang-tidy" run_tidy
 }
-run_tidy() { in_root python3 scripts/inside/tidy build/dev "$CACHE/tidy" "$(results_inside tidy.xml)"; }
+run_tidy() { in_root python3 scripts/inside/tidy build/asan "$CACHE/tidy" "$(results_inside tidy.xml)"; }
 
 test_python() {
   [[ -d $HERE/tools ]] || { skip python "there is no tools/ yet"; return 0; }

@@ -21,6 +21,7 @@
 #include "sidecar/front/documents.h"
 #include "sidecar/front/front.h"
 #include "sidecar/front/launcher.h"
+#include "sidecar/front/scratch_folder.h"
 #include "sidecar/front/version.h"
 
 namespace {
@@ -63,27 +64,6 @@ void describe(CLI::App& app, Arguments& arguments) {
   app.add_flag("--no-access-log", arguments.no_access_log, "Do not log requests");
   app.set_version_flag("--version", kVersion);
 }
-
-// A folder that is gone when the program ends; nothing if the name is empty.
-class ScratchFolder {
- public:
-  ScratchFolder() {
-    auto name = (std::filesystem::temp_directory_path() / "pilotlight-XXXXXX").string();
-    if (::mkdtemp(name.data()) == nullptr)
-      throw std::runtime_error("cannot make a folder in the temporary folder");
-    path_ = name;
-  }
-  ~ScratchFolder() {
-    std::error_code ignored;
-    std::filesystem::remove_all(path_, ignored);
-  }
-  ScratchFolder(const ScratchFolder&) = delete;
-  ScratchFolder& operator=(const ScratchFolder&) = delete;
-  const std::filesystem::path& path() const { return path_; }
-
- private:
-  std::filesystem::path path_;
-};
 
 Config read_config(const Arguments& arguments) {
   if (!arguments.model.empty()) return laptop_config(arguments.model);

@@ -6,8 +6,8 @@
 namespace pilotlight::front {
 namespace {
 
-// IEEE 754: in NaN and infinity, and only there, all bits of the exponent are set. Without a branch in it, so that
-// the compiler takes many elements at a time.
+// IEEE 754: in NaN and infinity, and only there, all bits of the exponent are set. Without a branch in it, so
+// that the compiler takes many elements at a time.
 template <class Bits, Bits kExponent>
 bool any(std::span<const std::byte> elements) {
   bool found = false;

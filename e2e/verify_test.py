@@ -1,0 +1,100 @@
+"""`kubectl pilotlight verify`: the whole proof on this host, without a cluster, with an exit status for pipelines."""
+
+import json
+import os
+import re
+import subprocess
+from pathlib import Path
+
+import bundles
+import pytest
+
+PROVEN, REFUSED, UNDECIDED = 0, 1, 2
+
+
+@pytest.fixture
+def verify():
+    program = Path(os.environ.get("PILOTLIGHT_BIN", "build/release/bin")) / "kubectl-pilotlight"
+    if not program.exists():
+        pytest.skip(f"no {program}: ./dev build release")
+
+    def run(*arguments):
+        return subprocess.run([program, "verify", *map(str, arguments)], capture_output=True, text=True, timeout=120)
+
+    return run
+
+
+@pytest.fixture
+def good(folder):
+    bundles.scale(folder, 2.0)
+    return folder / "scale-2.0.tar"
+
+
+def test_a_good_bundle_is_proven(verify, good):
+    said = verify(good)
+    assert said.returncode == PROVEN, said
+    assert said.stdout.startswith(f"PROVEN  {good}\n")
+    assert re.search(r"answers +\d+ golden cases; worst error", said.stdout)
+    assert re.search(r"inputs +x FP32 \[-1,3\]", said.stdout)
+    assert "Checking…" in said.stderr and "{" not in said.stderr, "people want no log"
+
+
+def test_programs_read_json(verify, good):
+    said = verify(good, "-o", "json", "--batch-sizes", "1,4")
+    assert said.returncode == PROVEN and not said.stderr
+    document = json.loads(said.stdout)
+    assert document["verdict"] == "Proven" and document["proof"]["level"] == "Answers"
+    assert document["digest"].startswith("sha256:") and document["digest"] == document["proof"]["digest"]
+    assert [each["batchSize"] for each in document["proof"]["warmup"]] == [1, 4]
+    assert verify(good, "--digest", document["digest"]).returncode == PROVEN
+
+
+@pytest.mark.parametrize("make, arguments, reason, says", [
+    (lambda folder: bundles.scale(folder, 2.0), ["--digest", "sha256:" + "0" * 64], "DigestMismatch", "sha256:0000"),
+    (lambda folder: bundles.checkpoint(), [], "UnsupportedFormat", "TorchScript"),
+    (bundles.with_wrong_answers, [], "GoldenMismatch", "y[0,1]"),
+    (lambda folder: b"<html>log in</html>", [], "UnsupportedFormat", ""),
+    (lambda folder: bundles.scale(folder, 2.0)[:5000], [], "InvalidBundle", ""),
+], ids=["wrong digest", "checkpoint", "golden mismatch", "login page", "truncated"])
+def test_a_bad_one_is_refused_and_says_why(verify, folder, make, arguments, reason, says):
+    path = folder / "given.tar"
+    path.write_bytes(make(folder))
+    said = verify(path, *arguments)
+    assert said.returncode == REFUSED, said
+    assert said.stdout.startswith("REFUSED") and reason in said.stdout and says in said.stdout
+    assert re.search(r"to do +\S", said.stdout)
+    document = json.loads(verify(path, *arguments, "-o", "json").stdout)
+    assert document["verdict"] == "Refused" and document["failure"]["reason"] == reason
+    assert "proof" not in document
+
+
+def test_wrong_answers_pass_with_a_tolerance_that_is_wide_enough(verify, folder):
+    path = folder / "given.tar"
+    path.write_bytes(bundles.with_wrong_answers(folder))
+    said = verify(path, "--relative-tolerance", "0.2", "-o", "json")
+    assert said.returncode == PROVEN
+    assert json.loads(said.stdout)["proof"]["tolerance"]["relative"] == 0.2
+
+
+def test_a_bare_file_is_not_enough_for_who_wants_answers(verify, folder):
+    import torch
+
+    path = folder / "bare.pt"
+    torch.jit.script(bundles.Scale(2.0)).save(path)
+    assert verify(path).returncode == PROVEN
+    said = verify(path, "--minimum-level", "Answers")
+    assert said.returncode == REFUSED and "ProofLevelTooLow" in said.stdout
+
+
+def test_what_cannot_be_had_is_undecided(verify, tmp_path):
+    said = verify(tmp_path / "none.tar")
+    assert said.returncode == UNDECIDED and said.stdout.startswith("UNDECIDED") and "NotFound" in said.stdout
+
+
+@pytest.mark.parametrize("arguments", [
+    [], ["--digest", "9f", "m.tar"], ["--minimum-level", "Perfect", "m.tar"], ["--batch-sizes", "0", "m.tar"],
+    ["--timeout", "-1", "m.tar"], ["--output", "yaml", "m.tar"], ["--engine", "/none", "m.tar"],
+], ids=" ".join)
+def test_a_mistake_in_the_command_is_told_from_a_refusal(verify, arguments):
+    said = verify(*arguments)
+    assert said.returncode == UNDECIDED and said.stderr and not said.stdout

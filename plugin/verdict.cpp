@@ -1,0 +1,161 @@
+#include "plugin/verdict.h"
+
+#include <format>
+#include <nlohmann/json.hpp>
+#include <utility>
+
+#include "sidecar/wire/datatype.h"
+
+namespace pilotlight::plugin {
+namespace {
+
+using front::Phase;
+using nlohmann::json;
+
+std::string upper(std::string_view word) {
+  std::string result(word);
+  for (char& c : result) c = static_cast<char>(std::toupper(static_cast<unsigned char>(c)));
+  return result;
+}
+
+// Lines of a name and what there is to say.
+class Table {
+ public:
+  void add(std::string_view name, std::string_view text) {
+    if (!text.empty()) text_ += std::format("  {:<12} {}\n", name, text);
+  }
+  std::string text() && { return std::move(text_); }
+
+ private:
+  std::string text_;
+};
+
+std::string number(const json& value) {
+  return value.is_number() ? std::format("{:g}", value.get<double>())
+                           : std::string("NaN");  // JSON has no NaN
+}
+
+std::string answers(const json& proof) {
+  const auto worst = proof.find("worstError");
+  if (worst == proof.end()) return {};
+  return std::format("{} golden cases; worst error {} of {} allowed (case {}, {}{}: expected {}, got {})",
+                     proof.value("cases", 0), number((*worst)["error"]), number((*worst)["allowed"]),
+                     worst->value("case", ""), worst->value("tensor", ""), (*worst)["index"].dump(),
+                     number((*worst)["expected"]), number((*worst)["actual"]));
+}
+
+std::string tolerance(const json& proof) {
+  const auto found = proof.find("tolerance");
+  if (found == proof.end()) return {};
+  return std::format("absolute {}, relative {} (from: {})", number((*found)["absolute"]),
+                     number((*found)["relative"]), found->value("source", ""));
+}
+
+std::string runtime(const json& proof) {
+  const auto& found = proof["runtime"];
+  return std::format("torch {}, {}, threads: {}, graph: {}", found.value("torch", ""),
+                     found.value("device", ""), found.value("threads", 0), found.value("graph", ""));
+}
+
+std::string exporter(const json& proof) {
+  const auto found = proof.find("exporter");
+  if (found == proof.end()) return {};
+  return std::format("torch {}, Python {}", found->value("torch", "?"), found->value("python", "?"));
+}
+
+std::string warmup(const json& proof) {
+  std::string text;
+  for (const auto& each : proof["warmup"]) {
+    text += std::format("{}batch {}: {} ms first, {} ms warm", text.empty() ? "" : "; ",
+                        each.value("batchSize", 0), number(each["firstMs"]), number(each["warmMs"]));
+  }
+  return text;
+}
+
+std::string tensors(const std::vector<wire::TensorSpec>& specs) {
+  std::string text;
+  for (const auto& spec : specs) {
+    text += std::format("{}{} {} {}", text.empty() ? "" : ", ", spec.name,
+                        spec.datatype ? wire::datatype_name(*spec.datatype) : "(any datatype)",
+                        spec.shape ? wire::shape_text(*spec.shape) : "(any shape)");
+  }
+  return text;
+}
+
+std::string timings(const front::Timings& timings) {
+  std::string text;
+  const auto add = [&](const char* name, double seconds) {
+    if (seconds >= 0) text += std::format("{}{} {:.2f} s", text.empty() ? "" : ", ", name, seconds);
+  };
+  add("fetch", timings.fetch);
+  add("check", timings.check);
+  add("load", timings.load);
+  add("warm-up", timings.warm);
+  add("in all", timings.total);
+  return text;
+}
+
+}  // namespace
+
+Verdict verdict_of(const front::Status& status) {
+  switch (status.phase) {
+    case Phase::kReady:
+      return Verdict::kProven;
+    case Phase::kFailed:
+      return Verdict::kRefused;
+    default:
+      return Verdict::kUndecided;
+  }
+}
+
+std::string_view verdict_name(Verdict verdict) {
+  switch (verdict) {
+    case Verdict::kProven:
+      return "Proven";
+    case Verdict::kRefused:
+      return "Refused";
+    case Verdict::kUndecided:
+      return "Undecided";
+  }
+  std::unreachable();
+}
+
+json verdict_document(const front::Status& status, std::string_view model) {
+  const auto all = front::status_document(status, {});
+  json document = {{"verdict", verdict_name(verdict_of(status))}, {"model", model}};
+  for (const char* field : {"digest", "proof", "contract", "failure", "timings"}) {
+    if (const auto found = all.find(field); found != all.end()) document[field] = *found;
+  }
+  return document;
+}
+
+std::string verdict_text(const front::Status& status, std::string_view model) {
+  Table table;
+  table.add("digest", status.digest);
+  if (status.failure) {
+    table.add("reason", status.failure->reason);
+    table.add("what", status.failure->message);
+    table.add("to do", status.failure->remedy);
+  }
+  if (!status.proof.is_null()) {
+    const auto& proof = status.proof;
+    table.add("level", proof.value("level", ""));
+    table.add("answers", answers(proof));
+    table.add("tolerance", tolerance(proof));
+    table.add("format", proof.value("format", ""));
+    table.add("runtime", runtime(proof));
+    table.add("exported by", exporter(proof));
+    table.add("warm-up", warmup(proof));
+  }
+  if (status.contract) {
+    table.add("inputs", tensors(status.contract->inputs));
+    table.add("outputs", tensors(status.contract->outputs));
+  }
+  table.add("took", timings(status.timings));
+  if (!status.proof.is_null()) {
+    for (const auto& warning : status.proof["warnings"]) table.add("warning", warning.get<std::string>());
+  }
+  return std::format("{}  {}\n{}", upper(verdict_name(verdict_of(status))), model, std::move(table).text());
+}
+
+}  // namespace pilotlight::plugin
