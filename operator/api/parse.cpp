@@ -4,6 +4,7 @@
 #include <utility>
 
 #include "operator/api/duration.h"
+#include "operator/api/text_at.h"
 #include "operator/api/validate.h"
 
 namespace pilotlight::api {
@@ -179,12 +180,7 @@ void ReadSpec(Reader in, Spec& spec) {
     rollout.Read("minReadySeconds", spec.rollout.min_ready_seconds);
     rollout.Read("retry", spec.rollout.retry);
   });
-  in.Object("template", [&](Reader pod_template) { ReadTemplate(pod_template, spec.pod_template); });
-}
-
-std::string TextAt(const json& object, const char* key) {
-  const auto found = object.find(key);
-  return found != object.end() && found->is_string() ? found->get<std::string>() : std::string();
+  in.Object("template", [&](const Reader& pod_template) { ReadTemplate(pod_template, spec.pod_template); });
 }
 
 }  // namespace

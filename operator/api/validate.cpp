@@ -8,6 +8,8 @@
 #include <string>
 #include <utility>
 
+#include "operator/api/text_at.h"
+
 namespace pilotlight::api {
 namespace {
 
@@ -153,12 +155,6 @@ void CheckRollout(Checker& check, const Rollout& rollout) {
   check.Require(rollout.progress_deadline > std::chrono::seconds(rollout.min_ready_seconds), "spec.rollout",
                 "progressDeadline must be longer than minReadySeconds");
   check.Length(rollout.retry.size(), 63, "spec.rollout.retry", "characters");
-}
-
-std::string TextAt(const json& object, const char* key) {
-  if (!object.is_object()) return {};
-  const auto found = object.find(key);
-  return found != object.end() && found->is_string() ? found->get<std::string>() : std::string();
 }
 
 // Checks `key` of each object of the list `field` of the template: it must be there and pass `allowed`.

@@ -54,7 +54,7 @@ bool VersionTooLarge(const json& details) {
   });
 }
 
-std::string Text(const json& object, const char* key) {
+std::string TextAt(const json& object, const char* key) {
   const auto found = object.find(key);
   return found != object.end() && found->is_string() ? found->get<std::string>() : std::string();
 }
@@ -96,9 +96,9 @@ std::string_view ToString(ErrorCode code) {
 Error ErrorFromResponse(int http_status, std::string_view body, std::string_view retry_after_header) {
   Error error{.http_status = http_status, .retry_after = ReadSeconds(retry_after_header)};
   const json status = json::parse(body, nullptr, false);
-  if (status.is_object() && Text(status, "kind") == "Status") {
-    error.reason = Text(status, "reason");
-    error.message = Text(status, "message");
+  if (status.is_object() && TextAt(status, "kind") == "Status") {
+    error.reason = TextAt(status, "reason");
+    error.message = TextAt(status, "message");
     if (error.http_status == 0)
       error.http_status = status.value("code", json(0)).is_number() ? status.value("code", 0) : 0;
     const auto details = status.find("details");

@@ -6,7 +6,7 @@
 namespace pilotlight::kube {
 namespace {
 
-http::Response Text(unsigned status, std::string body) {
+http::Response Plain(unsigned status, std::string body) {
   return {.status = status, .body = std::move(body), .content_type = "text/plain; charset=utf-8"};
 }
 
@@ -18,15 +18,15 @@ http::Response Answer(const std::vector<std::pair<std::string, Health::Check>>& 
     all = all && good;
     list += (good ? "[+]" : "[-]") + name + (good ? " ok\n" : " failed\n");
   }
-  if (all && !verbose) return Text(200, "ok");
-  return Text(all ? 200 : 500, list + (all ? "check passed\n" : "check failed\n"));
+  if (all && !verbose) return Plain(200, "ok");
+  return Plain(all ? 200 : 500, list + (all ? "check passed\n" : "check failed\n"));
 }
 
 }  // namespace
 
 http::Response Health::Handle(const http::Request& request) const {
   if (request.method != "GET" && request.method != "HEAD") {
-    auto response = Text(405, "only GET and HEAD are answered here\n");
+    auto response = Plain(405, "only GET and HEAD are answered here\n");
     response.fields.emplace_back("Allow", "GET, HEAD");
     return response;
   }
@@ -37,7 +37,7 @@ http::Response Health::Handle(const http::Request& request) const {
     return {
         .status = 200, .body = metrics_.Text(), .content_type = "text/plain; version=0.0.4; charset=utf-8"};
   }
-  return Text(404, "there is /healthz, /readyz and /metrics\n");
+  return Plain(404, "there is /healthz, /readyz and /metrics\n");
 }
 
 }  // namespace pilotlight::kube

@@ -95,9 +95,9 @@ class Store final : public ObjectSink, public StoreView {
   };
   struct Same {
     using is_transparent = void;
-    static const Key& Of(const Key& key) { return key; }
-    static const Key& Of(const Ptr& object) { return object->key; }
-    bool operator()(const auto& a, const auto& b) const { return Of(a) == Of(b); }
+    bool operator()(const Ptr& a, const Ptr& b) const { return a->key == b->key; }
+    bool operator()(const Key& a, const Ptr& b) const { return a == b->key; }
+    bool operator()(const Ptr& a, const Key& b) const { return a->key == b; }
   };
   using Set = std::unordered_set<Ptr, Hash, Same>;
   struct Scope {

@@ -21,9 +21,7 @@ double Seconds(Clock::Duration duration) {
 }
 
 std::vector<double> Buckets() {
-  std::vector<double> buckets;
-  for (double bound = 1e-8; bound < 5e3; bound *= 10) buckets.push_back(bound);
-  return buckets;
+  return {1e-8, 1e-7, 1e-6, 1e-5, 1e-4, 1e-3, 1e-2, 1e-1, 1, 10, 100, 1000};
 }
 
 }  // namespace
@@ -75,7 +73,7 @@ bool WorkQueue::Order::operator()(const Entry* a, const Entry* b) const {
   return a->sequence < b->sequence;
 }
 
-WorkQueue::WorkQueue(std::string name, Clock& clock, Metrics& metrics)
+WorkQueue::WorkQueue(const std::string& name, Clock& clock, Metrics& metrics)
     : clock_(clock), instruments_(std::make_unique<Instruments>(name, metrics)) {
   refresh_ = metrics.BeforeText([this] { RefreshWorkInHand(); });
 }

@@ -31,7 +31,7 @@ inline constexpr int kLowPriority = -100;  // what the first list and resyncs br
 class WorkQueue {
  public:
   // `name` labels the metrics.
-  WorkQueue(std::string name, Clock& clock, Metrics& metrics);
+  WorkQueue(const std::string& name, Clock& clock, Metrics& metrics);
   ~WorkQueue();
 
   void Add(const Key& key, int priority = kNormalPriority);

@@ -5,7 +5,7 @@
 
 namespace pilotlight::front {
 namespace {
-constexpr std::chrono::milliseconds kLook{50};
+constexpr std::chrono::milliseconds kPoll{50};
 }
 
 Drain::Drain(http::Listener& listener, Timers& timers, Times times, std::function<void()> done)
@@ -24,7 +24,7 @@ void Drain::wait_for_quiet() {
   const bool quiet =
       now - std::max(listener_.last_accepted(), since_) >= times_.quiet && now - since_ >= times_.least;
   if (!quiet && now - since_ < times_.most) {
-    next_ = timers_.after(kLook, [this] { wait_for_quiet(); });
+    next_ = timers_.after(kPoll, [this] { wait_for_quiet(); });
     return;
   }
   listener_.stop_accepting();
@@ -34,7 +34,7 @@ void Drain::wait_for_quiet() {
 
 void Drain::wait_for_answers() {
   if (listener_.connections() > 0 && timers_.now() - since_ < times_.finish) {
-    next_ = timers_.after(kLook, [this] { wait_for_answers(); });
+    next_ = timers_.after(kPoll, [this] { wait_for_answers(); });
     return;
   }
   done_();

@@ -1,6 +1,7 @@
 #include "sidecar/front/engine.h"
 
 #include <nlohmann/json.hpp>
+#include <tuple>
 #include <utility>
 
 #include "common/log/log.h"
@@ -63,7 +64,7 @@ void Engine::drain() {
     if (!received && received.error() == std::errc::operation_would_block) return;
     if (!received || received->bytes == 0) {
       boost::system::error_code ignored;
-      socket_.close(ignored);
+      std::ignore = socket_.close(ignored);
       // An engine that cannot be talked to is of no use, and must not linger.
       kill();
       return;
@@ -98,7 +99,7 @@ void Engine::ended(Exit exit) {
   drain();  // its last words
   if (alive.expired()) return;
   boost::system::error_code ignored;
-  socket_.close(ignored);
+  std::ignore = socket_.close(ignored);
   // Moved out, as it may destroy this engine.
   if (const auto exited = std::move(events_.exited)) exited(exit);
 }

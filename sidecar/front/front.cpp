@@ -96,7 +96,8 @@ struct Front::Parts {
   std::optional<Drain> drain;
 };
 
-Front::Front(boost::asio::io_context& io, Config config, FrontOptions options, Launcher& launcher)
+Front::Front(boost::asio::io_context& io, const Config& config, const FrontOptions& options,
+             Launcher& launcher)
     : parts_(std::make_unique<Parts>(io, config, options, launcher)) {
   parts_->lifecycle.observe(
       {.changed =

@@ -38,7 +38,7 @@ struct FrontOptions {
 class Front {
  public:
   // The launcher must outlive it.
-  Front(boost::asio::io_context& io, Config config, FrontOptions options, Launcher& launcher);
+  Front(boost::asio::io_context& io, const Config& config, const FrontOptions& options, Launcher& launcher);
   ~Front();
 
   // Opens the admin port, then the data port, then begins. The error names the port.

@@ -14,7 +14,7 @@ namespace pilotlight::front {
 
 using nlohmann::json;
 
-Memory::Memory(std::filesystem::path folder, std::filesystem::path termination_log, std::string key)
+Memory::Memory(const std::filesystem::path& folder, std::filesystem::path termination_log, std::string key)
     : file_(folder.empty() ? folder : folder / "verdict.json"),
       termination_log_(std::move(termination_log)),
       key_(std::move(key)) {

@@ -21,7 +21,7 @@ class Memory {
   };
 
   // Empty paths: nothing is remembered, nothing is written.
-  Memory(std::filesystem::path folder, std::filesystem::path termination_log, std::string key);
+  Memory(const std::filesystem::path& folder, std::filesystem::path termination_log, std::string key);
 
   // The verdict of an earlier life of the same pod on the same revision and pin; nothing otherwise.
   std::optional<Verdict> recall() const;

@@ -8,7 +8,7 @@
 namespace pilotlight::front {
 namespace {
 
-constexpr std::chrono::milliseconds kLook{500};
+constexpr std::chrono::milliseconds kLookEvery{500};
 
 // A number in a file of its own; nothing for "max" and for a file that is not there.
 std::optional<std::uint64_t> number(const std::filesystem::path& path) {
@@ -49,7 +49,7 @@ void MemoryGuard::start() {
   const auto now = read_();
   if (!now) return;  // no limit: nothing to guard
   if (now->held > now->limit / 100 * 95) full_(*now);
-  next_ = timers_.after(kLook, [this] { start(); });
+  next_ = timers_.after(kLookEvery, [this] { start(); });
 }
 
 }  // namespace pilotlight::front

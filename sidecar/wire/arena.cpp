@@ -8,14 +8,12 @@
 #include <cerrno>
 #include <utility>
 
+#include "sidecar/wire/last_error.h"
+
 namespace pilotlight::wire {
 namespace {
 
 constexpr int kSeals = F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_SEAL;
-
-std::unexpected<std::error_code> last_error() {
-  return std::unexpected(std::error_code(errno, std::generic_category()));
-}
 
 std::uint64_t page_bytes() {
   return static_cast<std::uint64_t>(::sysconf(_SC_PAGESIZE));

@@ -8,12 +8,10 @@
 #include <cstring>
 #include <nlohmann/json.hpp>
 
+#include "sidecar/wire/last_error.h"
+
 namespace pilotlight::wire {
 namespace {
-
-std::unexpected<std::error_code> last_error() {
-  return std::unexpected(std::error_code(errno, std::generic_category()));
-}
 
 std::unexpected<std::error_code> too_large() {
   return std::unexpected(std::make_error_code(std::errc::message_size));

@@ -30,7 +30,7 @@ constexpr std::array<std::pair<std::string_view, Datatype>, 10> kNames = {{{"BOO
                                                                            {"F32", Datatype::kFp32},
                                                                            {"F64", Datatype::kFp64}}};
 
-struct Invalid {
+struct Malformed {
   std::string what;
 };
 
@@ -44,24 +44,24 @@ std::optional<std::uint64_t> size_of(const json& value) {
 
 std::uint64_t header_bytes(std::span<const std::byte> file) {
   std::uint64_t size = 0;
-  if (file.size() < sizeof size) throw Invalid{"the file is too short"};
+  if (file.size() < sizeof size) throw Malformed{"the file is too short"};
   std::memcpy(&size, file.data(), sizeof size);
   if (size > kMaxSafetensorsHeader) {
-    throw Invalid{"a header of " + std::to_string(size) + " bytes; at most " +
-                  std::to_string(kMaxSafetensorsHeader)};
+    throw Malformed{"a header of " + std::to_string(size) + " bytes; at most " +
+                    std::to_string(kMaxSafetensorsHeader)};
   }
-  if (size > file.size() - sizeof size) throw Invalid{"the header is cut off"};
+  if (size > file.size() - sizeof size) throw Malformed{"the header is cut off"};
   return size;
 }
 
 // The depth and the number of values in the header bound its memory before it is built.
 json parse_header(std::string_view text) {
   const auto within = [](int depth, json::parse_event_t, json&) {
-    if (depth > 4) throw Invalid{"the header is nested too deeply"};
+    if (depth > 4) throw Malformed{"the header is nested too deeply"};
     return true;
   };
   json header = json::parse(text, within, false);
-  if (!header.is_object()) throw Invalid{"the header is not a JSON object"};
+  if (!header.is_object()) throw Malformed{"the header is not a JSON object"};
   return header;
 }
 
@@ -69,21 +69,21 @@ Datatype datatype_of(const json& entry, const std::string& where) {
   const auto found = entry.find("dtype");
   const auto name = found != entry.end() && found->is_string() ? found->get<std::string>() : "";
   const auto row = std::ranges::find(kNames, name, &std::pair<std::string_view, Datatype>::first);
-  if (row == kNames.end()) throw Invalid{where + "dtype \"" + name + "\" is not supported"};
+  if (row == kNames.end()) throw Malformed{where + "dtype \"" + name + "\" is not supported"};
   return row->second;
 }
 
 std::vector<std::int64_t> shape_of(const json& entry, const std::string& where) {
   const auto found = entry.find("shape");
-  if (found == entry.end() || !found->is_array()) throw Invalid{where + "shape must be a list"};
+  if (found == entry.end() || !found->is_array()) throw Malformed{where + "shape must be a list"};
   if (found->size() > wire::kMaxRank) {
-    throw Invalid{where + std::to_string(found->size()) + " dimensions; at most " +
-                  std::to_string(wire::kMaxRank)};
+    throw Malformed{where + std::to_string(found->size()) + " dimensions; at most " +
+                    std::to_string(wire::kMaxRank)};
   }
   std::vector<std::int64_t> shape;
   for (const json& each : *found) {
     const auto size = size_of(each);
-    if (!size) throw Invalid{where + "shape must hold whole numbers from 0"};
+    if (!size) throw Malformed{where + "shape must hold whole numbers from 0"};
     shape.push_back(static_cast<std::int64_t>(*size));
   }
   return shape;
@@ -93,27 +93,27 @@ std::span<const std::byte> data_of(const json& entry, const std::string& where,
                                    std::span<const std::byte> data) {
   const auto found = entry.find("data_offsets");
   if (found == entry.end() || !found->is_array() || found->size() != 2) {
-    throw Invalid{where + "data_offsets must be two numbers"};
+    throw Malformed{where + "data_offsets must be two numbers"};
   }
   const auto begin = size_of((*found)[0]);
   const auto end = size_of((*found)[1]);
   if (!begin || !end || *begin > *end || *end > data.size()) {
-    throw Invalid{where + "data_offsets lie outside the file"};
+    throw Malformed{where + "data_offsets lie outside the file"};
   }
   return data.subspan(*begin, *end - *begin);
 }
 
 StoredTensor read_tensor(const json& entry, const std::string& name, std::span<const std::byte> data) {
   const std::string where = "tensor \"" + name + "\": ";
-  if (!entry.is_object()) throw Invalid{where + "must be an object"};
+  if (!entry.is_object()) throw Malformed{where + "must be an object"};
   StoredTensor tensor{.datatype = datatype_of(entry, where),
                       .shape = shape_of(entry, where),
                       .data = data_of(entry, where, data)};
   const auto bytes = wire::byte_count(tensor.datatype, tensor.shape);
   if (!bytes || *bytes != tensor.data.size()) {
-    throw Invalid{where + std::to_string(tensor.data.size()) + " bytes for shape " +
-                  wire::shape_text(tensor.shape) + " of " +
-                  std::string(wire::datatype_name(tensor.datatype))};
+    throw Malformed{where + std::to_string(tensor.data.size()) + " bytes for shape " +
+                    wire::shape_text(tensor.shape) + " of " +
+                    std::string(wire::datatype_name(tensor.datatype))};
   }
   return tensor;
 }
@@ -128,10 +128,10 @@ void check_layout(const StoredTensors& tensors, std::span<const std::byte> data)
   std::ranges::sort(ranges);
   std::size_t next = 0;
   for (const auto& [begin, size] : ranges) {
-    if (begin != next) throw Invalid{"tensors overlap or leave a gap at byte " + std::to_string(next)};
+    if (begin != next) throw Malformed{"tensors overlap or leave a gap at byte " + std::to_string(next)};
     next = begin + size;
   }
-  if (next != data.size()) throw Invalid{"bytes are left over after the last tensor"};
+  if (next != data.size()) throw Malformed{"bytes are left over after the last tensor"};
 }
 
 }  // namespace
@@ -148,8 +148,8 @@ std::expected<StoredTensors, std::string> read_safetensors(std::span<const std::
   }
   check_layout(tensors, data);
   return tensors;
-} catch (const Invalid& invalid) {
-  return std::unexpected(invalid.what);
+} catch (const Malformed& malformed) {
+  return std::unexpected(malformed.what);
 }
 
 }  // namespace pilotlight::engine
