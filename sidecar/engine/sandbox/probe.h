@@ -1,0 +1,28 @@
+#pragma once
+
+#include <functional>
+#include <iosfwd>
+#include <string>
+
+#include "sidecar/engine/sandbox/sandbox.h"
+
+namespace pilotlight::engine::sandbox::testing {
+
+// How an attempt in the sandbox ended.
+struct Outcome {
+  std::string call;  // the violation that was reported, if one was
+  std::string purpose;
+  int exit = -1;   // what the attempt returned; kViolationExit after a violation
+  int signal = 0;  // what ended it otherwise
+
+  bool operator==(const Outcome&) const = default;
+};
+
+void PrintTo(const Outcome& outcome, std::ostream* out);  // for GoogleTest
+
+// Runs `attempt` in a child process that has entered the sandbox. `before` runs in it earlier; Options'
+// socket is the child's own.
+Outcome attempt(const std::function<int()>& attempt, Options options = {.socket = -1},
+                const std::function<void()>& before = {});
+
+}  // namespace pilotlight::engine::sandbox::testing

@@ -1,0 +1,24 @@
+#include "sidecar/engine/sandbox/sandbox.h"
+
+#include "sidecar/engine/sandbox/call_filter.h"
+#include "sidecar/engine/sandbox/landlock.h"
+#include "sidecar/engine/sandbox/limits.h"
+#include "sidecar/engine/sandbox/violation.h"
+
+namespace pilotlight::engine::sandbox {
+
+std::expected<std::vector<std::string>, std::string> enter(const Options& options) {
+  std::vector<std::string> layers;
+  // The filter last: it forbids what the others are made of.
+  const bool limited = set_limits(options.data_bytes);
+  const bool hidden = hide_files();
+  report_violations_to(options.socket);
+  if (auto filtered = filter_calls(options); !filtered) return std::unexpected(filtered.error());
+  layers.emplace_back("seccomp");
+  if (hidden) layers.emplace_back("landlock");
+  layers.emplace_back("noNewPrivileges");  // the filter is not taken without
+  if (limited) layers.emplace_back("rlimits");
+  return layers;
+}
+
+}  // namespace pilotlight::engine::sandbox

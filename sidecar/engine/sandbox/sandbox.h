@@ -1,0 +1,24 @@
+#pragma once
+
+#include <cstdint>
+#include <expected>
+#include <string>
+#include <vector>
+
+// What stands between a hostile model and the node: docs/threat-model.md.
+namespace pilotlight::engine::sandbox {
+
+struct Options {
+  int socket;                    // the one descriptor that may be talked to
+  std::uint64_t data_bytes = 0;  // the most memory of its own that the process may have; 0: no limit
+  bool new_threads = false;      // for a thread pool that shrinks and grows
+};
+
+// Shuts this process, all its threads, in for ever: from here on it computes, and talks to `socket`. Returns
+// the layers that hold, for the proof; an error if the one that nothing can replace, seccomp, does not.
+//
+// To be called once, by the thread that works, when libraries have read their files and started their
+// threads, and before the first byte that is not trusted.
+std::expected<std::vector<std::string>, std::string> enter(const Options& options);
+
+}  // namespace pilotlight::engine::sandbox
