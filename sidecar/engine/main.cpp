@@ -11,12 +11,15 @@
 #include <expected>
 #include <nlohmann/json.hpp>
 #include <optional>
+#include <string>
 #include <utility>
+#include <vector>
 
 #include "common/log/log.h"
 #include "sidecar/engine/bundle/mapped_file.h"
 #include "sidecar/engine/process.h"
 #include "sidecar/engine/prover.h"
+#include "sidecar/engine/sandbox/sandbox.h"
 #include "sidecar/engine/server.h"
 #include "sidecar/wire/arena.h"
 #include "sidecar/wire/failure.h"
@@ -62,7 +65,8 @@ std::expected<std::optional<Order>, std::string> receive_order(bool with_arena) 
 }
 
 wire::FailureClass class_of(const Fault& fault, bool pinned) {
-  if (fault.reason == "OutOfMemory") return wire::FailureClass::kWorld;
+  if (fault.reason == "OutOfMemory" || fault.reason == "SandboxUnavailable")
+    return wire::FailureClass::kWorld;
   // Those bytes have been proven elsewhere: what fails here is this pod.
   return pinned ? wire::FailureClass::kPod : wire::FailureClass::kRevision;
 }
@@ -95,7 +99,8 @@ json loaded_document(const Proven& proven) {
 }
 
 // Returns the model if the front has been told that it may serve, else the exit code.
-std::expected<Proven, int> prove_and_report(const Order& order, bool for_traffic) {
+std::expected<Proven, int> prove_and_report(const Order& order, const std::vector<std::string>& sandbox,
+                                            bool for_traffic) {
   std::string phase = for_traffic ? "Loading" : "Checking";
   const auto file = MappedFile::map(order.model.get());
   if (!file) {
@@ -125,6 +130,7 @@ std::expected<Proven, int> prove_and_report(const Order& order, bool for_traffic
   }
   if (!*proven)
     return std::unexpected(report_failure(std::move(*proven).error(), order.request.pinned, phase));
+  (*proven)->proof.sandbox = sandbox;
   const auto sent = wire::send_json(wire::kEngineSocket, wire::Kind::kLoaded, loaded_document(**proven));
   if (sent) return std::move(**proven);
   if (sent.error() != std::errc::message_size) return std::unexpected(kProtocol);
@@ -135,11 +141,26 @@ std::expected<Proven, int> prove_and_report(const Order& order, bool for_traffic
                      order.request.pinned, phase));
 }
 
-int work(bool for_traffic) {
-  const int threads = default_threads();
+struct Settings {
+  bool for_traffic = false;
+  int threads = 0;               // 0: as many as the cgroup's quota allows
+  std::uint64_t data_bytes = 0;  // 0: no limit
+};
+
+int no_sandbox(const std::string& why, bool pinned, bool for_traffic) {
+  return report_failure({.reason = "SandboxUnavailable",
+                         .message = "the model is not loaded, as it could not be shut in: " + why,
+                         .remedy = "Use a node whose kernel and container runtime allow seccomp filters."},
+                        pinned, for_traffic ? "Loading" : "Checking");
+}
+
+int work(const Settings& settings) {
+  const bool for_traffic = settings.for_traffic;
+  const int threads = settings.threads > 0 ? settings.threads : default_threads();
   prime(threads);
-  // The sandbox belongs here: after everything that LibTorch reads for itself, before the first untrusted
-  // byte.
+  // Teams of two have one size; larger ones lose threads to smaller teams, and GNU's OpenMP starts them anew.
+  const auto layers = sandbox::enter(
+      {.socket = wire::kEngineSocket, .data_bytes = settings.data_bytes, .new_threads = threads > 2});
   auto order = receive_order(for_traffic);
   if (!order) {
     log::Error("Cannot use what the front sent", {{"error", order.error()}});
@@ -147,8 +168,10 @@ int work(bool for_traffic) {
   }
   if (!*order) return kDone;
   const wire::LoadRequest request = (*order)->request;
-  if (request.threads > 0) at::set_num_threads(static_cast<int>(request.threads));
-  auto proven = prove_and_report(**order, for_traffic);
+  if (!layers) return no_sandbox(layers.error(), request.pinned, for_traffic);
+  // More cannot be had any longer.
+  if (request.threads > 0) at::set_num_threads(std::min(static_cast<int>(request.threads), threads));
+  auto proven = prove_and_report(**order, *layers, for_traffic);
   if (!proven) return proven.error();
   if (!for_traffic) return kDone;
   (*order)->model.reset();
@@ -162,6 +185,10 @@ int run(int argc, char** argv) {
   CLI::App app("Runs a model for pilotlight-sidecar, which starts it; not meant to be started by hand.",
                "pilotlight-engine");
   app.require_subcommand(1);
+  Settings settings;
+  app.add_option("--threads", settings.threads, "Threads to compute with [what the cgroup's quota allows]");
+  app.add_option("--data-bytes", settings.data_bytes,
+                 "The most memory that it may take for itself [no limit]");
   app.add_subcommand("check", "Load and prove the model, report, exit");
   const auto* serve = app.add_subcommand("serve", "Load and prove the model, report, then answer inferences");
   try {
@@ -169,7 +196,8 @@ int run(int argc, char** argv) {
   } catch (const CLI::ParseError& error) {
     return app.exit(error);
   }
-  return work(serve->parsed());
+  settings.for_traffic = serve->parsed();
+  return work(settings);
 }
 
 }  // namespace

@@ -5,12 +5,17 @@
 #include <sys/prctl.h>
 #include <sys/resource.h>
 #include <torch/torch.h>
+#include <unistd.h>
 
 #include <algorithm>
+#include <climits>
 #include <cmath>
 #include <csignal>
+#include <ctime>
 #include <fstream>
 #include <string>
+
+#include "sidecar/wire/messages.h"
 
 namespace pilotlight::engine {
 namespace {
@@ -37,6 +42,7 @@ double cgroup_quota() {
 
 void settle_process() {
   ::prctl(PR_SET_PDEATHSIG, SIGKILL);
+  ::close_range(wire::kEngineSocket + 1, UINT_MAX, 0);
   std::ofstream("/proc/self/oom_score_adj") << 1000;
   // A core would hold the model and its callers' data, and writing it would keep the front waiting.
   const rlimit no_core{.rlim_cur = 0, .rlim_max = 0};
@@ -61,6 +67,8 @@ void prime(int threads) {
   const at::Tensor product = square.matmul(square);
   const at::Tensor image = torch::conv2d(torch::rand({1, 4, 16, 16}), torch::rand({4, 4, 3, 3}));
   at::parallel_for(0, threads, 1, [](std::int64_t, std::int64_t) {});
+  at::launch([] {});  // the thread of torch.jit.fork
+  ::tzset();          // archives bear dates
 }
 
 }  // namespace pilotlight::engine

@@ -18,6 +18,7 @@ json to_json(const Proof& proof) {
                      {"device", "cpu"},
                      {"threads", proof.threads},
                      {"graph", proof.frozen ? "frozen" : "plain"}}},
+                   {"sandbox", proof.sandbox},
                    {"warmup", json::array()},
                    {"warnings", proof.warnings}};
   if (proof.level == wire::ProofLevel::kAnswers) {

@@ -25,6 +25,7 @@ struct Proof {
   bool frozen = false;  // the graph that passed, and serves
   std::string exporter_torch;
   std::string exporter_python;
+  std::vector<std::string> sandbox;  // its layers that held
   std::vector<std::string> warnings;
 };
 

@@ -82,10 +82,11 @@ void Engine::packet(std::span<const std::byte> bytes) {
     return kill();
   }
   const auto document = wire::packet_json(bytes);
-  const auto* handler = kind == wire::Kind::kProgress ? &events_.progress
-                        : kind == wire::Kind::kLoaded ? &events_.loaded
-                        : kind == wire::Kind::kFailed ? &events_.failed
-                                                      : nullptr;
+  const auto* handler = kind == wire::Kind::kProgress    ? &events_.progress
+                        : kind == wire::Kind::kLoaded    ? &events_.loaded
+                        : kind == wire::Kind::kFailed    ? &events_.failed
+                        : kind == wire::Kind::kViolation ? &events_.violation
+                                                         : nullptr;
   if (handler == nullptr || !document) {
     log::Error("The engine sent a malformed packet; it is ended",
                {{"error", document ? std::string("unknown kind") : document.error()}});

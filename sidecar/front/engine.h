@@ -22,6 +22,7 @@ struct EngineEvents {
   std::function<void(const nlohmann::json&)> progress;
   std::function<void(const nlohmann::json&)> loaded;
   std::function<void(const nlohmann::json&)> failed;
+  std::function<void(const nlohmann::json&)> violation;
   std::function<void(const wire::ParsedResult&)> result;
   std::function<void(Exit)> exited;
 };

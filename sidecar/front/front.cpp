@@ -12,24 +12,15 @@
 #include "sidecar/front/memory.h"
 #include "sidecar/front/memory_guard.h"
 #include "sidecar/front/metrics.h"
+#include "sidecar/front/sizes.h"
 #include "sidecar/front/timers.h"
 #include "sidecar/wire/arena.h"
 
 namespace pilotlight::front {
 namespace {
 
-constexpr std::uint64_t kMiB = 1024 * 1024;
-
-// JSON can name more bytes than it has: "1," is up to eight. Pages cost nothing until they are used.
-std::uint64_t input_bytes(const Config& config) {
-  return std::clamp(4 * config.max_request_bytes, 64 * kMiB, 4096 * kMiB);
-}
-std::uint64_t output_bytes(const Config& config) {
-  return std::clamp(config.max_request_bytes, 32 * kMiB, 1024 * kMiB);
-}
-
 wire::Arena make_arena(const Config& config) {
-  auto arena = wire::Arena::create(input_bytes(config) + 2 * output_bytes(config));
+  auto arena = wire::Arena::create(arena_bytes(config));
   if (!arena)
     throw std::runtime_error(std::format("no shared memory for tensors: {}", arena.error().message()));
   return *std::move(arena);

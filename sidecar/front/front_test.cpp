@@ -545,6 +545,44 @@ TEST_F(FrontTest, ACrashInTheCheckIsTheRevisionsFault) {
   EXPECT_THAT(now["failure"]["message"].get<std::string>(), HasSubstr("Segmentation fault"));
 }
 
+TEST_F(FrontTest, AForbiddenCallInTheCheckIsTheRevisionsFaultAndIsNamed) {
+  run([](ScriptedLauncher& script) { script.check = OnLoad::kViolates; });
+  const auto now = await_phase("Failed");
+  EXPECT_EQ(now["final"], true);
+  EXPECT_EQ(now["failure"]["class"], "Revision");
+  EXPECT_EQ(now["failure"]["reason"], "SandboxViolation");
+  EXPECT_EQ(now["failure"]["phase"], "Checking");
+  EXPECT_EQ(now["failure"]["message"], "the model tried to open a file for writing (openat)");
+}
+
+TEST_F(FrontTest, AForbiddenCallThatCouldNotBeToldIsOneToo) {
+  run([](ScriptedLauncher& script) { script.check = OnLoad::kViolatesSilently; });
+  EXPECT_EQ(await_phase("Failed")["failure"]["reason"], "SandboxViolation");
+}
+
+TEST_F(FrontTest, AForbiddenCallWhileLoadingAPinnedRevisionIsThePodsFault) {
+  run_until_ready();
+  config_.pinned = status()["digest"];
+  stop();
+  std::filesystem::remove_all(options_.state);
+  run([](ScriptedLauncher& script) { script.serve = OnLoad::kViolates; });
+  const auto now = await_phase("Failed");
+  EXPECT_EQ(now["failure"]["class"], "Pod");
+  EXPECT_EQ(now["failure"]["reason"], "SandboxViolation");
+}
+
+TEST_F(FrontTest, AForbiddenCallWhileServingIsA503AndTheStatusSaysSo) {
+  run_until_ready();
+  script_->serve = OnLoad::kSilent;
+  EXPECT_EQ(post(kInfer, infer_body(testing::kForbidden)).status, 503);
+  const auto now =
+      await([](const json& s) { return s["phase"] == "Loading" && s.contains("failure"); }, "away");
+  EXPECT_EQ(now["failure"]["class"], "World");
+  EXPECT_EQ(now["failure"]["reason"], "SandboxViolation");
+  EXPECT_EQ(now["failure"]["message"], "while serving, the model tried to open a file for writing (openat)");
+  EXPECT_EQ(now["engine"]["lastExit"], "the model tried to open a file for writing (openat)");
+}
+
 TEST_F(FrontTest, AKillInTheCheckIsTheWorldsFault) {
   run([](ScriptedLauncher& script) { script.check = OnLoad::kKilled; });
   const auto now = await_phase("Retrying");

@@ -59,8 +59,8 @@ std::vector<char*> pointers(std::vector<std::string>& strings) {
 
 }  // namespace
 
-SpawnLauncher::SpawnLauncher(Children& children, std::filesystem::path engine)
-    : children_(children), engine_(std::move(engine)) {}
+SpawnLauncher::SpawnLauncher(Children& children, std::filesystem::path engine, EngineSettings settings)
+    : children_(children), engine_(std::move(engine)), settings_(settings) {}
 
 std::expected<Launched, std::string> SpawnLauncher::launch(Role role, std::function<void(Exit)> ended) {
   auto pair = wire::socket_pair();
@@ -82,7 +82,10 @@ std::expected<Launched, std::string> SpawnLauncher::launch(Role role, std::funct
   posix_spawnattr_setsigdefault(&attributes, &all);
   posix_spawnattr_setflags(&attributes, POSIX_SPAWN_SETSIGMASK | POSIX_SPAWN_SETSIGDEF);
 
-  std::vector<std::string> arguments{engine_.string(), role == Role::kCheck ? "check" : "serve"};
+  std::vector<std::string> arguments{engine_.string()};
+  if (settings_.threads > 0) arguments.push_back(std::format("--threads={}", settings_.threads));
+  if (settings_.data_bytes > 0) arguments.push_back(std::format("--data-bytes={}", settings_.data_bytes));
+  arguments.emplace_back(role == Role::kCheck ? "check" : "serve");
   auto environment = engine_environment();
   pid_t pid = 0;
   const int failed = ::posix_spawn(&pid, engine_.c_str(), &actions, &attributes, pointers(arguments).data(),

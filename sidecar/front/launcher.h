@@ -1,5 +1,6 @@
 #pragma once
 
+#include <cstdint>
 #include <expected>
 #include <filesystem>
 #include <functional>
@@ -33,17 +34,24 @@ class Launcher {
   virtual std::expected<Launched, std::string> launch(Role role, std::function<void(Exit)> ended) = 0;
 };
 
+// What an engine must know before it is given anything; its sandbox is shut by then.
+struct EngineSettings {
+  std::int64_t threads = 0;      // 0: as many as the cgroup's quota allows
+  std::uint64_t data_bytes = 0;  // the most memory of its own; 0: no limit
+};
+
 // Starts the real program with posix_spawn, with a clean environment and no descriptors but the socket and
 // the standard ones. To be used from a thread that lives as long as the front: the engine asks the kernel to
 // kill it when the thread that started it ends.
 class SpawnLauncher final : public Launcher {
  public:
-  SpawnLauncher(Children& children, std::filesystem::path engine);
+  SpawnLauncher(Children& children, std::filesystem::path engine, EngineSettings settings = {});
   std::expected<Launched, std::string> launch(Role role, std::function<void(Exit)> ended) override;
 
  private:
   Children& children_;
   std::filesystem::path engine_;
+  EngineSettings settings_;
 };
 
 }  // namespace pilotlight::front

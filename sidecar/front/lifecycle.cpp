@@ -17,6 +17,13 @@ namespace {
 // After this long without a crash, the next one is met as if it were the first.
 constexpr std::chrono::seconds kSteadyAfter{60};
 
+// What an engine says is cut: it may be anybody's by now.
+std::string text(const nlohmann::json& document, const char* name) {
+  constexpr std::size_t kMost = 100;
+  const auto found = document.find(name);
+  return found != document.end() && found->is_string() ? found->get<std::string>().substr(0, kMost) : "";
+}
+
 double number(const nlohmann::json& document, const char* name) {
   const auto found = document.find(name);
   return found != document.end() && found->is_number() ? found->get<double>() : -1;
@@ -150,6 +157,7 @@ void Lifecycle::check_ended(Exit exit) {
   }
   checking_ = false;
   deadline_.reset();
+  if (auto what = forbidden(exit); !what.empty()) return fail(sandbox_violation(std::move(what)), nullptr);
   if (pending_) return fail(*std::exchange(pending_, std::nullopt), &Lifecycle::check);
   if (verdict_.checked == status_.digest) return serve();
   const auto reason = std::exchange(killed_for_, {});
@@ -186,6 +194,7 @@ bool Lifecycle::launch(std::unique_ptr<Engine>& slot, Role role) {
   EngineEvents events;
   events.progress = [this](const nlohmann::json& document) { progressed(document); };
   events.failed = [this](const nlohmann::json& document) { engine_failed(document); };
+  events.violation = [this](const nlohmann::json& document) { engine_violated(document); };
   if (role == Role::kCheck) {
     events.loaded = [this](const nlohmann::json&) {
       status_.timings.check = seconds_since(phase_began_);
@@ -255,6 +264,25 @@ void Lifecycle::engine_failed(const nlohmann::json& document) {
   if (pending_->phase.empty()) pending_->phase = phase_name(status_.phase);
 }
 
+void Lifecycle::engine_violated(const nlohmann::json& document) {
+  if (!checking_ && !loading_ && !serving_) return;
+  forbidden_ = std::format("the model tried to {} ({})", text(document, "purpose"), text(document, "call"));
+}
+
+std::string Lifecycle::forbidden(const Exit& exit) {
+  if (!forbidden_.empty()) return std::exchange(forbidden_, {});
+  // With its signals blocked a process cannot tell; the kernel ends it all the same.
+  return exit.signal == SIGSYS ? "the model made a system call that it may not make" : "";
+}
+
+Failure Lifecycle::sandbox_violation(std::string what) const {
+  return failure(
+      config_.pinned.empty() ? FailureClass::kRevision : FailureClass::kPod, "SandboxViolation",
+      std::move(what),
+      "A model may only compute. Take out what does this and export it again; if nothing in it does, "
+      "report the call.");
+}
+
 void Lifecycle::serve_ended(Exit exit) {
   const auto gone = std::move(server_);
   if (stopped_) return;
@@ -267,8 +295,10 @@ void Lifecycle::serve_ended(Exit exit) {
   }
   deadline_.reset();
   steady_.reset();
+  auto violation = forbidden(exit);
+  if (was_loading && !violation.empty()) return fail(sandbox_violation(std::move(violation)), nullptr);
   if (was_loading && pending_) return fail(*std::exchange(pending_, std::nullopt), &Lifecycle::serve);
-  status_.engine_last_exit = reason.empty() ? describe(exit) : reason;
+  status_.engine_last_exit = !violation.empty() ? violation : !reason.empty() ? reason : describe(exit);
   ++status_.engine_restarts;
   const bool out_of_memory = std::exchange(out_of_memory_, false);
   const bool killed = out_of_memory || (exit.signal == SIGKILL && reason.empty());
@@ -279,6 +309,11 @@ void Lifecycle::serve_ended(Exit exit) {
       killed
           ? "If it was the memory limit, raise resources.limits.memory in spec.template; it is started again."
           : "It is started again; look at the pod's log for the request before it.");
+  if (!violation.empty()) {
+    // The requests before it were answered: it may be this one's.
+    status_.failure = sandbox_violation("while serving, " + violation);
+    status_.failure->failure_class = FailureClass::kWorld;
+  }
   log::Error("The engine ended", {{"exit", status_.engine_last_exit}, {"restarts", status_.engine_restarts}});
   if (was_serving && observer_.lost) observer_.lost();
   enter(was_serving ? Phase::kLoading : Phase::kRetrying);

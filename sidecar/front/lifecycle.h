@@ -74,6 +74,10 @@ class Lifecycle {
   void progressed(const nlohmann::json& document);
   void loaded(const nlohmann::json& document);
   void engine_failed(const nlohmann::json& document);
+  void engine_violated(const nlohmann::json& document);
+  // What the engine that ended had tried, if it was for that; and forgets it.
+  std::string forbidden(const Exit& exit);
+  wire::Failure sandbox_violation(std::string what) const;
   void serve_ended(Exit exit);
   void fail(wire::Failure failure, void (Lifecycle::*again)());
   void arm_deadline(std::chrono::duration<double> limit, void (Lifecycle::*passed)());
@@ -105,6 +109,7 @@ class Lifecycle {
   std::string killed_for_;                // why we ended an engine ourselves
   bool out_of_memory_ = false;            // and that was for its memory
   std::optional<wire::Failure> pending_;  // what the engine said before it ended
+  std::string forbidden_;                 // what the sandbox ended it for
   Backoff world_{std::chrono::seconds(1), std::chrono::seconds(60)};
   Backoff respawn_{std::chrono::milliseconds(100), std::chrono::seconds(60)};
   Timers::Handle retry_;

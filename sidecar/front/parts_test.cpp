@@ -18,6 +18,7 @@
 #include "sidecar/front/memory.h"
 #include "sidecar/front/memory_guard.h"
 #include "sidecar/front/routes.h"
+#include "sidecar/front/sizes.h"
 
 namespace pilotlight::front {
 namespace {
@@ -155,6 +156,22 @@ TEST(ConfigTest, ALaptopsModelIsNamedAfterItsFile) {
 }
 
 // Routes.
+
+TEST(SizesTest, AnEngineGetsWhatTheContainerHasLeft) {
+  constexpr std::uint64_t kMiB = 1024 * 1024;
+  const Config config;  // 16 MiB requests, so an arena of 64 + 2·32 MiB
+  EXPECT_EQ(arena_bytes(config), 128 * kMiB);
+  EXPECT_EQ(engine_data_bytes(config, CgroupMemory{.held = 0, .limit = 4096 * kMiB}),
+            (4096 - 64 - 128) * kMiB);
+}
+
+TEST(SizesTest, AnEngineOfASmallContainerGetsMostOfIt) {
+  EXPECT_EQ(engine_data_bytes({}, CgroupMemory{.held = 0, .limit = 400}), 300);
+}
+
+TEST(SizesTest, WhereTheContainerHasNoLimitTheEngineHasNone) {
+  EXPECT_EQ(engine_data_bytes({}, std::nullopt), 0);
+}
 
 TEST(RoutesTest, KnowTheirPaths) {
   const auto route = [](std::string_view path) { return route_of(path, "m", "1"); };

@@ -84,6 +84,10 @@ class ScriptedLauncher::Thread final : public Process {
         return Exit{.signal = SIGKILL};
       case OnLoad::kSilent:
         return std::nullopt;
+      case OnLoad::kViolates:
+        return violate();
+      case OnLoad::kViolatesSilently:
+        return Exit{.signal = SIGSYS};
       case OnLoad::kLoaded:
         break;
     }
@@ -98,6 +102,11 @@ class ScriptedLauncher::Thread final : public Process {
     static_cast<void>(wire::send_json(socket_.get(), kind, document));
   }
 
+  Exit violate() const {
+    send(wire::Kind::kViolation, {{"call", "openat"}, {"purpose", "open a file for writing"}});
+    return {.code = 4};
+  }
+
   std::optional<Exit> answer(const wire::Infer& infer) {
     ++script_.inferences;
     const auto& input = infer.tensors[0];
@@ -106,6 +115,7 @@ class ScriptedLauncher::Thread final : public Process {
     if (input.datatype == wire::Datatype::kFp32)
       std::memcpy(&first, bytes.data() + input.offset, sizeof first);
     if (first == kCrash) return Exit{.signal = SIGSEGV};
+    if (first == kForbidden) return violate();
     if (first == kHang) return std::nullopt;
     if (first == kGarbage) {
       const std::array<std::byte, 3> garbage{};

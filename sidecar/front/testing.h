@@ -28,6 +28,7 @@ inline constexpr float kGarbage = 9006;   // a packet that is none
 inline constexpr float kNan = 9007;       // an output that is not a number
 inline constexpr float kSlow = 9008;      // answers once release() is called
 inline constexpr float kTooLarge = 9009;
+inline constexpr float kForbidden = 9010;  // a system call that the sandbox forbids
 
 class ScriptedLauncher final : public Launcher {
  public:
@@ -40,7 +41,7 @@ class ScriptedLauncher final : public Launcher {
 
   // What a loaded engine serves by, and how each role answers a Load; all may be changed between launches.
   wire::Contract contract = small_contract();
-  enum class OnLoad { kLoaded, kFailed, kDies, kKilled, kSilent };
+  enum class OnLoad { kLoaded, kFailed, kDies, kKilled, kSilent, kViolates, kViolatesSilently };
   std::atomic<OnLoad> check = OnLoad::kLoaded;
   std::atomic<OnLoad> serve = OnLoad::kLoaded;
   nlohmann::json failure = {

@@ -15,12 +15,12 @@
 namespace pilotlight::wire {
 
 enum class Kind : std::uint32_t {
-  kLoad = 1,      // front → engine: JSON LoadRequest; SCM_RIGHTS: model file (read-only), arena
-  kProgress = 2,  // engine → front: JSON {"phase": "Checking"|"Loading"|"Warming"}
-  kLoaded = 3,    // engine → front: JSON {"proof", "contract", "timings"}: proven and warm
-  kFailed = 4,    // engine → front: JSON {"class", "reason", "phase", "message", "remedy"}; the engine exits
-  kInfer = 5,     // front → engine: Infer
-  kResult = 6,    // engine → front: Result
+  kLoad = 1,       // front → engine: JSON LoadRequest; SCM_RIGHTS: model file (read-only), arena
+  kProgress = 2,   // engine → front: JSON {"phase": "Checking"|"Loading"|"Warming"}
+  kLoaded = 3,     // engine → front: JSON {"proof", "contract", "timings"}: proven and warm
+  kFailed = 4,     // engine → front: JSON {"class", "reason", "phase", "message", "remedy"}; the engine exits
+  kInfer = 5,      // front → engine: Infer
+  kResult = 6,     // engine → front: Result
   kViolation = 7,  // engine → front: JSON {"call": "openat", "purpose": "open a file for writing"}: the model
                    // made a system call that the sandbox forbids; the engine exits
 };
