@@ -80,11 +80,9 @@ class Filter {
 
 void computing(Filter& filter) {
   filter.allow({SCMP_SYS(brk), SCMP_SYS(munmap), SCMP_SYS(mremap), SCMP_SYS(madvise)});
-  // oneDNN writes machine code for the shapes it meets and then makes it executable: never both at once.
-  constexpr int kBoth = PROT_WRITE | PROT_EXEC;
+  // oneDNN, for each shape that it meets, takes memory, makes it executable and writes machine code into it.
   filter.allow(SCMP_SYS(mmap), {has(2, PROT_EXEC, 0)});
-  filter.allow(SCMP_SYS(mprotect), {has(2, PROT_EXEC, 0)});
-  filter.allow(SCMP_SYS(mprotect), {has(2, kBoth, PROT_EXEC)});
+  filter.allow({SCMP_SYS(mprotect)});
   filter.allow({SCMP_SYS(futex), SCMP_SYS(sched_yield), SCMP_SYS(sched_getaffinity), SCMP_SYS(getcpu)});
   filter.allow({SCMP_SYS(clock_gettime), SCMP_SYS(clock_getres), SCMP_SYS(clock_nanosleep),
                 SCMP_SYS(nanosleep), SCMP_SYS(gettimeofday), SCMP_SYS(time), SCMP_SYS(times),

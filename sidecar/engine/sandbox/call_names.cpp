@@ -45,7 +45,7 @@ constexpr Purpose kPurposes[] = {
     {"loosen what holds it",
      {"prctl", "seccomp", "landlock_", "setuid", "setgid", "setre", "setres", "setfs", "setgroups", "capset",
       "setrlimit", "rt_sigaction", "arch_prctl", "personality"}},
-    {"make memory that is both writable and executable", {"mmap", "mprotect", "pkey_mprotect"}},
+    {"map executable memory", {"mmap", "pkey_mprotect"}},
     {"control a device", {"ioctl", "ioperm", "iopl"}},
 };
 
