@@ -4,6 +4,7 @@
 #include <sched.h>
 #include <sys/prctl.h>
 #include <sys/resource.h>
+#include <torch/csrc/jit/passes/tensorexpr_fuser.h>
 #include <torch/torch.h>
 #include <unistd.h>
 
@@ -60,6 +61,8 @@ int default_threads() {
 }
 
 void prime(int threads) {
+  // Its LLVM does not come to an end with some graphs, those of half precision for one.
+  torch::jit::setTensorExprFuserEnabled(false);
   at::set_num_interop_threads(1);
   at::set_num_threads(threads);
   const c10::InferenceMode no_gradients;

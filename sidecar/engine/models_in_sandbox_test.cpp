@@ -1,0 +1,203 @@
+// Models of every usual kind, in the real program: they answer inside the sandbox as they do outside.
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+#include <torch/torch.h>
+
+#include <functional>
+#include <nlohmann/json.hpp>
+#include <ostream>
+
+#include "sidecar/engine/testing/engine_process.h"
+#include "sidecar/engine/testing/models.h"
+
+namespace pilotlight::engine {
+namespace {
+
+using nlohmann::json;
+using testing::EngineProcess;
+using testing::model_file;
+using testing::model_of;
+
+using Parameters = std::vector<std::pair<std::string, at::Tensor>>;
+
+struct Kind {
+  const char* name;
+  std::string source;  // forward(x), of x [1, n]
+  std::function<Parameters()> parameters = [] { return Parameters(); };
+  std::vector<std::int64_t> lengths = {16};  // n
+  double tolerance = 1e-4;
+};
+
+void PrintTo(const Kind& kind, std::ostream* out) {
+  *out << kind.name;
+}
+
+at::Tensor small(at::IntArrayRef shape) {
+  return torch::randn(shape) * 0.2;
+}
+
+std::vector<Kind> kinds() {
+  return {
+      {.name = "Convolutions",
+       .source = "def forward(self, x):\n"
+                 "    y = x.view(-1, 3, 16, 16)\n"
+                 "    y = torch.relu(torch.conv2d(y, self.a, None, [1, 1], [1, 1]))\n"
+                 "    y = torch.max_pool2d(y, [2, 2])\n"
+                 "    y = torch.relu(torch.conv2d(y, self.b, None, [2, 2], [1, 1]))\n"
+                 "    return torch.flatten(y, 1).matmul(self.c)\n",
+       .parameters =
+           [] {
+             return Parameters{
+                 {"a", small({32, 3, 3, 3})}, {"b", small({64, 32, 3, 3})}, {"c", small({1024, 10})}};
+           },
+       // Batches of 1, 3, 8, 5, 1: new machine code for each, and teams of threads of each size.
+       .lengths = {768, 2304, 6144, 3840, 768}},
+      {.name = "Attention",
+       .source = "def forward(self, x):\n"
+                 "    y = x.view(1, 4, -1, 32)\n"
+                 "    return torch.scaled_dot_product_attention(y, y, y).flatten(1)\n",
+       .lengths = {4096, 8192, 16384}},
+      {.name = "LongShortTermMemory",
+       .source = "def forward(self, x):\n"
+                 "    h = torch.zeros([1, 1, 24])\n"
+                 "    y, h2, c = torch.lstm(x.view(1, -1, 8), [h, h], [self.wi, self.wh, self.bi, self.bh],\n"
+                 "                          True, 1, 0., False, False, True)\n"
+                 "    return y.flatten(1)\n",
+       .parameters =
+           [] {
+             return Parameters{
+                 {"wi", small({96, 8})}, {"wh", small({96, 24})}, {"bi", small({96})}, {"bh", small({96})}};
+           },
+       .lengths = {80, 160}},
+      {.name = "TransformerEncoder",
+       .source = "def forward(self, x):\n"
+                 "    y = x.view(1, -1, 64)\n"
+                 "    q, k, v = torch.chunk(torch.matmul(y, self.qkv), 3, -1)\n"
+                 "    a = torch.scaled_dot_product_attention(q.view(1, -1, 4, 16).transpose(1, 2),\n"
+                 "                                           k.view(1, -1, 4, 16).transpose(1, 2),\n"
+                 "                                           v.view(1, -1, 4, 16).transpose(1, 2))\n"
+                 "    y = torch.layer_norm(y + a.transpose(1, 2).reshape(1, -1, 64), [64])\n"
+                 "    z = torch.matmul(torch.gelu(torch.matmul(y, self.up)), self.down)\n"
+                 "    return torch.layer_norm(y + z, [64]).flatten(1)\n",
+       .parameters =
+           [] {
+             return Parameters{
+                 {"qkv", small({64, 192})}, {"up", small({64, 256})}, {"down", small({256, 64})}};
+           },
+       .lengths = {640, 1280}},
+      {.name = "ReducedPrecision",
+       .source = "def forward(self, x):\n"
+                 "    y = x.view(1, 1, 16, 16)\n"
+                 "    d = torch.conv2d(y.to(7), self.w.to(7)).to(6)\n"
+                 "    b = torch.conv2d(y.to(15), self.w.to(15)).to(6)\n"
+                 "    m = y.view(16, 16).to(15)\n"
+                 "    h = y.view(16, 16).to(5)\n"
+                 "    return (d + b).flatten(1).sum() + (m.matmul(m).to(6) + "
+                 "h.matmul(h).to(6)).flatten().unsqueeze(0)\n",
+       .parameters = [] { return Parameters{{"w", small({4, 1, 3, 3})}}; },
+       .lengths = {256},
+       .tolerance = 5e-2},
+      {.name = "Pointwise",
+       .source = "def forward(self, x):\n"
+                 "    return torch.sigmoid(x) * torch.tanh(x) + torch.exp(-x * x) / (x.abs() + 1)\n",
+       .lengths = {16, 16, 16, 16, 5000, 5000}},
+      {.name = "TransformsAndFactors",
+       .source = "def forward(self, x):\n"
+                 "    m = x.view(16, 16)\n"
+                 "    f = torch.fft_rfft(x).abs().sum()\n"
+                 "    s = torch.linalg_svdvals(m).sum()\n"
+                 "    i = torch.linalg_solve(m + torch.eye(16) * 20, m)\n"
+                 "    return torch.sort(i.flatten())[0].unsqueeze(0) + f + s\n",
+       .lengths = {256},
+       .tolerance = 1e-2},
+      {.name = "LargeAllocations",
+       .source = "def forward(self, x):\n"
+                 "    total = x.sum() * 0\n"
+                 "    for i in range(4):\n"
+                 "        total = total + (torch.ones([32, 1024, 1024]) * i).sum() / 1000000\n"
+                 "    return total + x\n",
+       .lengths = {16, 16}},
+      {.name = "Quantized",
+       .source = "def forward(self, x):\n"
+                 "    q = torch.quantize_per_tensor(x.view(1, 1, 16, 16), 0.1, 10, 13)\n"
+                 "    return torch.dequantize(torch.max_pool2d(q, [2, 2])).flatten(1)\n",
+       .lengths = {256},
+       .tolerance = 0.11},
+  };
+}
+
+class ModelsInSandbox : public ::testing::TestWithParam<Kind> {
+ protected:
+  // In `threads` threads, and each length several times: LibTorch optimises at the second and third.
+  static void expect_the_same_answers(int threads) {
+    const Kind& kind = GetParam();
+    torch::manual_seed(1);
+    const Parameters parameters = kind.parameters();
+    auto outside = model_of(kind.source, parameters);
+    EngineProcess engine({"--threads=" + std::to_string(threads), "serve"});
+    engine.load(model_file(kind.source, parameters), json::object(), true);
+    const auto [verdict, document] = engine.verdict();
+    ASSERT_EQ(verdict, wire::Kind::kLoaded) << document;
+    EXPECT_EQ(document.at("proof").at("runtime").at("threads"), threads);
+    for (const std::int64_t length : kind.lengths) {
+      const at::Tensor x = torch::rand({1, length}) * 2 - 1;
+      const std::vector<float> values(x.data_ptr<float>(), x.data_ptr<float>() + length);
+      const auto expected = outside.run({x});
+      ASSERT_TRUE(expected) << expected.error().reason;
+      for (int again = 0; again < 4; ++again) {
+        std::vector<float> answer;
+        ASSERT_EQ(engine.infer(values, &answer), wire::Status::kOk) << engine.last;
+        EXPECT_TRUE(torch::allclose(torch::tensor(answer), expected->tensors[0].flatten(), kind.tolerance,
+                                    kind.tolerance));
+      }
+    }
+    engine.close();
+    EXPECT_EQ(engine.end(), 0);
+  }
+};
+
+TEST_P(ModelsInSandbox, AnswerInTwoThreads) {
+  expect_the_same_answers(2);
+}
+
+TEST_P(ModelsInSandbox, AnswerInFourThreads) {
+  expect_the_same_answers(4);
+}
+
+INSTANTIATE_TEST_SUITE_P(Kinds, ModelsInSandbox, ::testing::ValuesIn(kinds()),
+                         [](const auto& kind) { return std::string(kind.param.name); });
+
+// What the sandbox must not turn into a crash.
+
+class Servant {
+ public:
+  explicit Servant(const std::string& source) : engine({"--threads=2", "serve"}) {
+    engine.load(model_file(source), json::object(), true);
+    EXPECT_EQ(engine.verdict().first, wire::Kind::kLoaded);
+  }
+  wire::Status infer(float value) {
+    float ignored = 0;
+    return engine.infer(value, &ignored);
+  }
+  EngineProcess engine;
+};
+
+TEST(InSandbox, AModelThatThrowsIsAnErrorAndServesOn) {
+  Servant servant("def forward(self, x):\n    assert bool(x[0, 0] < 5), 'too large'\n    return x.view(1)\n");
+  for (int again = 0; again < 4; ++again) {
+    EXPECT_EQ(servant.infer(7), wire::Status::kModelError);
+    EXPECT_EQ(servant.infer(1), wire::Status::kOk);
+  }
+}
+
+TEST(InSandbox, RandomNumbersAreThere) {
+  Servant servant(
+      "def forward(self, x):\n"
+      "    return torch.dropout(torch.rand_like(x) + x, 0.5, False) + torch.randn([1, 1]) + torch.normal(x, "
+      "x.abs())\n");
+  EXPECT_EQ(servant.infer(1), wire::Status::kOk);
+}
+
+}  // namespace
+}  // namespace pilotlight::engine
