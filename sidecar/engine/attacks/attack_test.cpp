@@ -1,0 +1,238 @@
+// Models that attack, as far as TorchScript can express it, against the whole sidecar. Each test holds what
+// was tried against what came of it, what the world is told, and that the sidecar serves on.
+
+#include <fcntl.h>
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+#include <stdlib.h>
+#include <torch/csrc/jit/api/module.h>
+#include <torch/torch.h>
+
+#include <filesystem>
+#include <format>
+#include <fstream>
+#include <iterator>
+#include <sstream>
+
+#include "sidecar/engine/attacks/real_front.h"
+#include "sidecar/engine/testing/models.h"
+
+namespace pilotlight::engine {
+namespace {
+
+using nlohmann::json;
+using ::testing::ElementsAre;
+using ::testing::HasSubstr;
+using testing::model_file;
+using ::testing::Not;
+using testing::numbers;
+using testing::RealFront;
+
+const std::string kWriting = "the model tried to open a file for writing (openat)";
+
+// Does as asked with x[0] = 1, and doubles x otherwise. What is not assigned to x is optimised away.
+std::string on_one(const std::string& statement) {
+  return model_file(
+      "def forward(self, x):\n"
+      "    if bool(x[0, 0] == 1):\n"
+      "        " +
+      statement +
+      "\n"
+      "    return x * 2\n");
+}
+
+// Does as asked while it is being loaded.
+std::string on_load(const std::string& statement) {
+  torch::jit::Module module("test");
+  module.register_attribute("training", c10::BoolType::get(), true);
+  module.define(
+      "def forward(self, x):\n"
+      "    return x * 2\n"
+      "def __getstate__(self):\n"
+      "    return 1\n"
+      "def __setstate__(self, state: int) -> None:\n"
+      "    self.training = True\n"
+      "    " +
+      statement + "\n");
+  std::ostringstream out;
+  module.save(out);
+  return out.str();
+}
+
+// A file that is somebody else's.
+class Attack : public ::testing::Test {
+ protected:
+  static constexpr std::string_view kContent =
+      "precious precious precious precious precious precious precious";
+
+  Attack() {
+    auto name = (std::filesystem::temp_directory_path() / "attack-victim-XXXXXX").string();
+    folder_ = ::mkdtemp(name.data());
+    std::ofstream(victim()) << kContent;
+  }
+  ~Attack() override { std::filesystem::remove_all(folder_); }
+
+  [[nodiscard]] std::string victim() const { return folder_ / "victim"; }
+  [[nodiscard]] std::string new_file() const { return folder_ / "new"; }
+  [[nodiscard]] std::string content() const {
+    std::ifstream file(victim());
+    return {std::istreambuf_iterator(file), {}};
+  }
+  // Nothing happened to the file, and none was added.
+  void expect_no_harm() const {
+    EXPECT_EQ(content(), kContent);
+    EXPECT_FALSE(std::filesystem::exists(new_file()));
+  }
+
+  // The attack ends the engine, the request is answered, the status names the call, and it serves again.
+  void expect_ended_for_writing(const std::string& model) const {
+    const RealFront front(model);
+    EXPECT_EQ(front.await_phase("Ready")["proof"]["sandbox"][0], "seccomp");
+    const auto answer = front.infer({1});
+    EXPECT_EQ(answer.status, 503);
+    EXPECT_THAT(answer.body, Not(HasSubstr(folder_.string())));
+    const auto now = front.await(
+        [](const json& s) { return s["ready"] == true && s["engine"]["restarts"] == 1; }, "started again");
+    EXPECT_EQ(now["engine"]["lastExit"], kWriting);
+    EXPECT_THAT(numbers(front.infer({3})), ElementsAre(6));
+    expect_no_harm();
+  }
+
+  // The attack is found before the model serves, and the status names the call.
+  void expect_failed_revision(const std::string& model) const {
+    const RealFront front(model);
+    const auto now = front.await_phase("Failed");
+    EXPECT_EQ(now["failure"]["class"], "Revision");
+    EXPECT_EQ(now["failure"]["reason"], "SandboxViolation");
+    EXPECT_EQ(now["failure"]["phase"], "Checking");
+    EXPECT_EQ(now["failure"]["message"], kWriting);
+    EXPECT_EQ(front.infer({1}).status, 503);
+    expect_no_harm();
+  }
+
+  // The attack makes the request fail, and nothing else.
+  static void expect_failed_request(const RealFront& front, int status) {
+    const auto answer = front.infer({1});
+    EXPECT_EQ(answer.status, status) << answer.body;
+    EXPECT_THAT(numbers(front.infer({3})), ElementsAre(6));
+    EXPECT_EQ(front.status()["engine"]["restarts"], 0);
+  }
+
+  std::filesystem::path folder_;
+};
+
+// Files.
+
+TEST_F(Attack, ReadingAFileFails) {
+  for (const std::string& file : {victim(), std::string("/etc/passwd"), std::string("/proc/self/environ")}) {
+    const RealFront front(on_one(std::format("x = torch.from_file('{}', False, 16, dtype=0).to(6)", file)));
+    front.await_phase("Ready");
+    expect_failed_request(front, 500);
+  }
+}
+
+TEST_F(Attack, OverwritingAFileThroughAMappingEndsTheEngine) {
+  expect_ended_for_writing(
+      on_one(std::format("x = torch.from_file('{}', True, 16, dtype=0).fill_(0).to(6)", victim())));
+}
+
+// LibTorch computes what depends on no input already when it freezes the model, so the check catches it.
+TEST_F(Attack, GrowingAFileThroughAMappingFailsTheRevision) {
+  expect_failed_revision(
+      on_one(std::format("x = torch.from_file('{}', True, 1000000, dtype=0).to(6)", victim())));
+}
+
+TEST_F(Attack, SavingATensorEndsTheEngine) {
+  expect_ended_for_writing(on_one(std::format("torch.save(x, '{}')", new_file())));
+}
+
+// At load.
+
+TEST_F(Attack, WritingAFileWhileBeingLoadedFailsTheRevision) {
+  expect_failed_revision(on_load(std::format("torch.save(torch.ones([2]), '{}')", new_file())));
+}
+
+TEST_F(Attack, ReadingAFileWhileBeingLoadedFailsTheRevisionWithoutAWordOfIt) {
+  const RealFront front(on_load(std::format("print(torch.from_file('{}', False, 16, dtype=0))", victim())));
+  const auto now = front.await_phase("Failed");
+  EXPECT_EQ(now["failure"]["reason"], "LoadFailed");
+  EXPECT_THAT(now["failure"]["message"].get<std::string>(), HasSubstr("Permission denied"));
+  EXPECT_THAT(now["failure"]["message"].get<std::string>(), Not(HasSubstr(folder_.string())));
+}
+
+TEST_F(Attack, ALoopWhileBeingLoadedIsEndedByTheFrontsClock) {
+  const RealFront front(on_load("while True:\n        self.training = True"),
+                        {.check = std::chrono::seconds(3)});
+  const auto now = front.await_phase("Failed");
+  EXPECT_EQ(now["failure"]["class"], "Revision");
+  EXPECT_EQ(now["failure"]["reason"], "CheckTimeout");
+}
+
+// What a computation may do, done without end.
+
+TEST_F(Attack, ALoopInARequestIsEndedByTheFrontsClock) {
+  const RealFront front(on_one("while bool(x[0, 0] == 1):\n            x = x * 1"),
+                        {.request = std::chrono::seconds(2)});
+  front.await_phase("Ready");
+  EXPECT_EQ(front.infer({1}).status, 503);
+  const auto now = front.await(
+      [](const json& s) { return s["ready"] == true && s["engine"]["restarts"] == 1; }, "started again");
+  EXPECT_EQ(now["engine"]["lastExit"], "an inference did not end within 2 s");
+  EXPECT_THAT(numbers(front.infer({3})), ElementsAre(6));
+}
+
+TEST_F(Attack, AskingForFourTerabytesFailsTheRequest) {
+  const RealFront front(on_one("x = torch.zeros([1024, 1024, 1024, 1024])"), {.data_bytes = 2ULL << 30});
+  front.await_phase("Ready");
+  expect_failed_request(front, 503);
+}
+
+TEST_F(Attack, HoldingMoreThanItsMemoryFailsTheRequest) {
+  const RealFront front(on_one("kept = [x]\n"
+                               "        for i in range(1000):\n"
+                               "            kept.append(torch.ones([16, 1024, 1024]) * i)\n"
+                               "        x = kept[-1][0, :1, :1]"),
+                        {.data_bytes = 512ULL << 20});
+  front.await_phase("Ready");
+  expect_failed_request(front, 503);
+}
+
+// What it answers.
+
+TEST_F(Attack, AnOutputThatClaimsFourTerabytesFailsTheRequest) {
+  const RealFront front(
+      model_file("def forward(self, x):\n"
+                 "    if bool(x[0, 0] == 1):\n"
+                 "        return x[0, 0].expand([1000000, 1000000])\n"
+                 "    return x * 2\n"));
+  front.await_phase("Ready");
+  expect_failed_request(front, 500);
+}
+
+TEST_F(Attack, WhatAModelKeepsDoesNotBecomeTheNextCallersInput) {
+  torch::jit::Module module("test");
+  module.register_attribute("training", c10::BoolType::get(), true);
+  module.register_attribute("kept", c10::ListType::create(c10::TensorType::get()), c10::List<at::Tensor>());
+  module.define(
+      "def forward(self, x):\n"
+      "    self.kept.append(x)\n"
+      "    return self.kept[0].clone()\n");
+  std::ostringstream out;
+  module.save(out);
+  const RealFront front(out.str());
+  front.await_phase("Ready");
+  // Were its input the shared memory itself, the first caller's tensor would by now hold the second's
+  // numbers.
+  EXPECT_THAT(numbers(front.infer({5})), ElementsAre(5));
+  EXPECT_THAT(numbers(front.infer({7})), ElementsAre(5));
+}
+
+TEST_F(Attack, WritingIntoItsInputChangesNobodyElses) {
+  const RealFront front(model_file("def forward(self, x):\n    y = x * 2\n    x.fill_(9)\n    return y\n"));
+  front.await_phase("Ready");
+  EXPECT_THAT(numbers(front.infer({3, 4})), ElementsAre(6, 8));
+  EXPECT_THAT(numbers(front.infer({3, 4})), ElementsAre(6, 8));
+}
+
+}  // namespace
+}  // namespace pilotlight::engine
