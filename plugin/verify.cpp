@@ -13,6 +13,7 @@
 #include "sidecar/front/lifecycle.h"
 #include "sidecar/front/memory.h"
 #include "sidecar/front/scratch_folder.h"
+#include "sidecar/front/sizes.h"
 #include "sidecar/front/timers.h"
 #include "sidecar/wire/arena.h"
 
@@ -37,7 +38,7 @@ std::optional<front::Status> verify(const VerifyOptions& options) {
   const front::ScratchFolder scratch;
   boost::asio::io_context io{1};
   front::Children children(io);
-  front::SpawnLauncher launcher(children, options.engine);
+  front::SpawnLauncher launcher(children, options.engine, front::engine_settings(options.config));
   front::LoopTimers timers(io);
   front::ThreadFetcher fetcher(io);
   front::Memory memory({}, {}, {});

@@ -21,7 +21,6 @@
 #include "sidecar/front/documents.h"
 #include "sidecar/front/front.h"
 #include "sidecar/front/launcher.h"
-#include "sidecar/front/memory_guard.h"
 #include "sidecar/front/scratch_folder.h"
 #include "sidecar/front/sizes.h"
 #include "sidecar/front/version.h"
@@ -127,9 +126,7 @@ int run(Arguments& arguments) {
 
   boost::asio::io_context io{1};
   Children children(io);
-  SpawnLauncher launcher(
-      children, arguments.engine,
-      {.threads = config.load.threads, .data_bytes = engine_data_bytes(config, read_cgroup_memory())});
+  SpawnLauncher launcher(children, arguments.engine, engine_settings(config));
   Front front(io, config, options, launcher);
   if (laptop) front.changed = [&front] { greet(front); };
 

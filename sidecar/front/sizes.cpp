@@ -30,4 +30,8 @@ std::uint64_t engine_data_bytes(const Config& config, const std::optional<Cgroup
   return std::max(rest, container->limit / 4 * 3);
 }
 
+EngineSettings engine_settings(const Config& config) {
+  return {.threads = config.load.threads, .data_bytes = engine_data_bytes(config, read_cgroup_memory())};
+}
+
 }  // namespace pilotlight::front
