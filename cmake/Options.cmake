@@ -12,7 +12,7 @@ if(PILOTLIGHT_SANITIZE)
   # Its on-demand reader tells what was read out of order, which is undefined and does not show otherwise.
   add_compile_definitions(SIMDJSON_DEVELOPMENT_CHECKS=1)
   # The sanitizers' own code hides from GCC what the standard library has initialised.
-  add_compile_options(-Wno-maybe-uninitialized)
+  add_compile_options($<$<CXX_COMPILER_ID:GNU>:-Wno-maybe-uninitialized>)
 endif()
 
 find_program(MOLD mold)

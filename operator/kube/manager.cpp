@@ -25,7 +25,7 @@ constexpr std::chrono::milliseconds kStopBudget{1700};
 class Watchdog {
  public:
   explicit Watchdog(const std::stop_token& stop)
-      : thread_([this, stop](const std::stop_token& done) { Watch(stop, done); }) {}
+      : thread_([stop](const std::stop_token& done) { Watch(stop, done); }) {}
 
  private:
   static void Watch(const std::stop_token& stop, const std::stop_token& done) {

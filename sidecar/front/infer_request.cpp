@@ -164,8 +164,7 @@ class InferReader {
     const auto place = slots_.place(index, *head.datatype, *head.shape, json_bytes_, path_);
     input.reset();
     path_.push("data");
-    TensorData data(input.find_field_unordered("data").value());
-    data.read(*head.datatype, *head.shape, true, place, path_);
+    Numbers(input.find_field_unordered("data").value()).read(*head.datatype, *head.shape, true, place, path_);
     path_.pop();
   }
 
@@ -184,7 +183,7 @@ class InferReader {
     }
     path_.pop();
     path_.pop();
-    const auto place = slots_.place(index, *head.datatype, *head.shape, binary_.size(), path_);
+    const auto place = slots_.place(index, *head.datatype, *head.shape, json_bytes_ + binary_.size(), path_);
     std::memcpy(place.data(), binary_.data(), place.size());
     check_booleans(*head.datatype, place, path_);
     binary_.remove_prefix(place.size());

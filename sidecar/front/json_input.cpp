@@ -6,9 +6,10 @@
 #include <cstring>
 #include <format>
 #include <limits>
-#include <stdfloat>
 #include <type_traits>
 
+#include "common/text/printable.h"
+#include "sidecar/front/narrow_floats.h"
 #include "sidecar/wire/datatype.h"
 
 namespace pilotlight::front {
@@ -22,7 +23,7 @@ constexpr std::size_t kKeptBytes = 256 * 1024;
 constexpr std::size_t kMaxKeys = 256;
 
 template <class T>
-constexpr bool kIsFloat = std::is_floating_point_v<T>;
+constexpr bool kIsFloat = std::is_floating_point_v<T> || NarrowFloat<T>;
 
 std::string token(value& element) {
   return shown(element.raw_json_token());
@@ -117,7 +118,7 @@ class NumberReader {
     std::memcpy(out_.data(), &number, sizeof(T));
   }
 
-  void lists(simdjson::ondemand::array list, std::span<const std::int64_t> shape, bool flat_allowed) {
+  void read(simdjson::ondemand::array list, std::span<const std::int64_t> shape, bool flat_allowed) {
     if (shape.size() < 2) return flat(list, count_);
     bool begins_with_list = false;
     for (value first : list) {
@@ -144,11 +145,11 @@ std::string JsonPath::text() const {
   if (parts_.empty()) return "the body";
   std::string text;
   for (const auto& part : parts_) {
-    if (part.name.empty()) {
-      text += std::format("[{}]", part.index);
+    if (const auto* index = std::get_if<std::size_t>(&part)) {
+      text += std::format("[{}]", *index);
     } else {
       if (!text.empty()) text += '.';
-      text += part.name;
+      text += shown(std::get<std::string_view>(part));  // the client's own word, unless it is a known field
     }
   }
   return text;
@@ -177,10 +178,7 @@ void refuse(const JsonPath& path, simdjson::error_code error) {
 
 std::string shown(std::string_view text) {
   while (!text.empty() && static_cast<unsigned char>(text.back()) <= ' ') text.remove_suffix(1);
-  constexpr std::size_t kMost = 40;
-  std::string result;
-  for (const char c : text.substr(0, kMost)) result += c >= ' ' && c <= '~' ? c : '?';
-  return text.size() > kMost ? result + "…" : result;
+  return Printable(text, 40);
 }
 
 void UniqueKeys::add(std::string_view key, const JsonPath& path) {
@@ -246,20 +244,17 @@ void read_parameters(value parameters, JsonPath& path,
   }
 }
 
-TensorData::TensorData(value data) : data_(data) {
+Numbers::Numbers(value data) : data_(data) {
   if (data_.type() == json_type::array) list_ = data_.get_array();
 }
 
-void TensorData::read(wire::Datatype type, std::span<const std::int64_t> shape, bool flat,
-                      std::span<std::byte> out, JsonPath& path) {
-  if (!list_ && !shape.empty()) refuse(path, std::format("must be a list, is {}", token(data_)));
+void Numbers::read(wire::Datatype type, std::span<const std::int64_t> shape, bool flat,
+                   std::span<std::byte> out, JsonPath& path) {
   const auto read = [&]<class T>() {
     NumberReader<T> reader(type, out, path);
-    if (list_) {
-      reader.lists(*list_, shape, flat);
-    } else {
-      reader.scalar(data_);
-    }
+    if (list_) return reader.read(*list_, shape, flat);
+    if (shape.empty()) return reader.scalar(data_);
+    refuse(path, std::format("must be a list, is {}", token(data_)));
   };
   switch (type) {
     case wire::Datatype::kBool:
@@ -275,9 +270,9 @@ void TensorData::read(wire::Datatype type, std::span<const std::int64_t> shape, 
     case wire::Datatype::kInt64:
       return read.operator()<std::int64_t>();
     case wire::Datatype::kFp16:
-      return read.operator()<std::float16_t>();
+      return read.operator()<Float16>();
     case wire::Datatype::kBf16:
-      return read.operator()<std::bfloat16_t>();
+      return read.operator()<BFloat16>();
     case wire::Datatype::kFp32:
       return read.operator()<float>();
     case wire::Datatype::kFp64:
@@ -285,7 +280,7 @@ void TensorData::read(wire::Datatype type, std::span<const std::int64_t> shape, 
   }
 }
 
-std::vector<std::int64_t> TensorData::shape(JsonPath& path) {
+std::vector<std::int64_t> Numbers::shape(const JsonPath& path) {
   std::vector<std::int64_t> shape;
   if (!list_) return shape;
   simdjson::ondemand::array list = *list_;

@@ -9,6 +9,7 @@
 #include <span>
 #include <string>
 #include <string_view>
+#include <variant>
 #include <vector>
 
 #include "sidecar/wire/messages.h"
@@ -28,18 +29,14 @@ struct Refusal {
 // Where in the document the reader is. What was pushed when an error is thrown stays, and names the place.
 class JsonPath {
  public:
-  void push(std::string_view name) { parts_.push_back({.name = name}); }
-  void push(std::size_t index) { parts_.push_back({.index = index}); }
+  void push(std::string_view name) { parts_.emplace_back(name); }
+  void push(std::size_t index) { parts_.emplace_back(index); }
   void pop() { parts_.pop_back(); }
   std::size_t depth() const { return parts_.size(); }
   std::string text() const;  // "inputs[0].data[3]"; "the body" at the top
 
  private:
-  struct Part {
-    std::string_view name = {};
-    std::size_t index = 0;
-  };
-  std::vector<Part> parts_;
+  std::vector<std::variant<std::string_view, std::size_t>> parts_;  // of objects, of lists
 };
 
 // 400 at the place where the reader is: "inputs[0].data[3]: must be …".
@@ -70,16 +67,17 @@ void pass_over(simdjson::ondemand::value value, JsonPath& path);
 void read_parameters(simdjson::ondemand::value value, JsonPath& path,
                      const std::function<bool(std::string_view, simdjson::ondemand::value)>& known);
 
-// A tensor as it stands in a body: nested lists of numbers, or one number. The parser lets a list be opened
-// only once; this keeps it open, so that its shape can be told before its numbers are read.
-class TensorData {
+// A tensor's numbers as JSON has them: nested lists, or one number. They can be looked over and then read,
+// but the value must be left alone in the meantime: simdjson takes a list of it only once.
+class Numbers {
  public:
-  explicit TensorData(simdjson::ondemand::value data);
+  explicit Numbers(simdjson::ondemand::value data);
 
-  // The shape of the lists, by the first of each level.
-  std::vector<std::int64_t> shape(JsonPath& path);
-  // Writes the numbers to `out`, which has the size of shape × datatype, from nested lists of that shape; or,
-  // if `flat` is allowed, from one list of them all. Once.
+  // The shape of the nested lists, by the first of each level.
+  std::vector<std::int64_t> shape(const JsonPath& path);
+
+  // Writes them to `out`, which has the size of shape × datatype, from nested lists of that shape; or, if
+  // `flat` is allowed, from one list of them all.
   void read(wire::Datatype type, std::span<const std::int64_t> shape, bool flat, std::span<std::byte> out,
             JsonPath& path);
 

@@ -5,9 +5,9 @@
 #include <cmath>
 #include <cstring>
 #include <nlohmann/json.hpp>
-#include <stdfloat>
 #include <type_traits>
 
+#include "sidecar/front/narrow_floats.h"
 #include "sidecar/wire/datatype.h"
 
 namespace pilotlight::front {
@@ -32,9 +32,9 @@ void with_type(wire::Datatype type, Use use) {
     case wire::Datatype::kInt64:
       return use(std::int64_t{});
     case wire::Datatype::kFp16:
-      return use(std::float16_t{});
+      return use(Float16{});
     case wire::Datatype::kBf16:
-      return use(std::bfloat16_t{});
+      return use(BFloat16{});
     case wire::Datatype::kFp32:
       return use(float{});
     case wire::Datatype::kFp64:
@@ -62,7 +62,11 @@ char* write(char* at, T value) {
     return std::to_chars(at, at + kNumberBytes, static_cast<std::int64_t>(value)).ptr;
   } else {
     if (!std::isfinite(static_cast<double>(value))) return text("null");
-    return std::to_chars(at, at + kNumberBytes, value).ptr;
+    if constexpr (NarrowFloat<T> && !std::is_floating_point_v<T>) {
+      return write(at, static_cast<float>(value));  // more digits than it needs, but the same value
+    } else {
+      return std::to_chars(at, at + kNumberBytes, value).ptr;
+    }
   }
 }
 

@@ -70,21 +70,21 @@ class PredictReader {
 
   void read_tensor(std::size_t index, value sent) {
     const auto& spec = contract_.inputs[index];
-    TensorData data(sent);
-    auto shape = data.shape(path_);
+    Numbers numbers(data);
+    auto shape = numbers.shape(path_);
     if (spec.shape && spec.shape->size() == shape.size() + 1 && spec.shape->front() == -1) {
       shape.insert(shape.begin(), 1);
       ++singles_;
       check_shape(spec, shape, std::span(shape).subspan(1));
       const auto type = spec.datatype.value_or(wire::Datatype::kFp32);
       const auto place = slots_.place(index, type, shape, body_bytes_, path_);
-      return data.read(type, std::span(shape).subspan(1), false, place, path_);
+      return numbers.read(type, std::span(shape).subspan(1), false, place, path_);
     }
     ++batches_;
     check_shape(spec, shape, shape);
     const auto type = spec.datatype.value_or(wire::Datatype::kFp32);
     const auto place = slots_.place(index, type, shape, body_bytes_, path_);
-    data.read(type, shape, false, place, path_);
+    numbers.read(type, shape, false, place, path_);
   }
 
   void check_shape(const wire::TensorSpec& spec, std::span<const std::int64_t> shape,

@@ -39,15 +39,28 @@ void set_format(archive* writer, ArchiveKind kind) {
 
 std::string_view safetensors_name(wire::Datatype type) {
   switch (type) {
-    case wire::Datatype::kFp32:
-      return "F32";
+    case wire::Datatype::kBool:
+      return "BOOL";
+    case wire::Datatype::kUint8:
+      return "U8";
+    case wire::Datatype::kInt8:
+      return "I8";
+    case wire::Datatype::kInt16:
+      return "I16";
+    case wire::Datatype::kInt32:
+      return "I32";
     case wire::Datatype::kInt64:
       return "I64";
     case wire::Datatype::kFp16:
       return "F16";
-    default:
-      throw std::logic_error("not needed so far");
+    case wire::Datatype::kBf16:
+      return "BF16";
+    case wire::Datatype::kFp32:
+      return "F32";
+    case wire::Datatype::kFp64:
+      return "F64";
   }
+  std::unreachable();
 }
 
 la_ssize_t append(archive*, void* to, const void* data, std::size_t size) {

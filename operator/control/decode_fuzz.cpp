@@ -1,0 +1,58 @@
+// A sidecar's status document, as the operator reads it: nothing of it is larger or stranger than a status
+// may hold.
+
+#include <algorithm>
+#include <nlohmann/json.hpp>
+
+#include "common/fuzz/fuzz.h"
+#include "operator/control/decode.h"
+
+namespace pilotlight::fuzz {
+namespace {
+
+constexpr std::size_t kMostText = 1100;
+constexpr std::size_t kMostProof = 17 * 1024;
+
+void check_text(const std::string& text) {
+  std::string one_line = text;
+  std::ranges::replace(one_line, '\n', ' ');
+  require(text.empty() || presentable(one_line, kMostText), "a text can be shown");
+}
+
+}  // namespace
+
+void run(std::string_view input) {
+  const auto report = control::DecodeReport(std::string(input));
+  if (!report) return require(presentable(report.error(), 256), "an error can be shown");
+  require(nlohmann::json::accept(input) || input.starts_with("\xef\xbb\xbf"), "what is accepted is JSON");
+  for (const auto* text : {&report->pod_uid, &report->revision, &report->phase, &report->digest}) {
+    check_text(*text);
+  }
+  if (report->failure) {
+    for (const auto* text : {&report->failure->klass, &report->failure->reason, &report->failure->phase,
+                             &report->failure->message, &report->failure->remedy}) {
+      check_text(*text);
+    }
+  }
+  require(report->proof.is_null() || report->proof.is_object(), "a proof is an object");
+  require(report->proof.dump().size() <= kMostProof, "a proof is small enough for a status");
+  // The copy in the status is read back as it was.
+  const nlohmann::json document = {{"proof", report->proof}};
+  const auto again = control::DecodeReport(document.dump());
+  require(again.has_value() && again->proof == report->proof, "a proof is read as it was written");
+}
+
+std::vector<std::string> seeds() {
+  const std::string start = R"({"apiVersion":"sidecar.pilotlight.dev/v1alpha1",)";
+  return {
+      start +
+          R"("podUID":"u","revision":"r","phase":"Ready","ready":true,"final":false,"digest":"sha256:9f","bytesFetched":12,"bytesTotal":12,"attempt":1,"proof":{"level":"Answers","format":"TorchScript","digest":"sha256:9f","cases":3,"tolerance":{"absolute":1e-4,"source":""},"worstError":{"index":[3,7],"expected":null,"error":1e-7},"warmup":[{"batchSize":1,"firstMs":12.1}],"warnings":["a",""]}})",
+      start +
+          R"("phase":"Failed","failure":{"class":"Revision","reason":"GoldenMismatch","phase":"Checking","message":"a\nb\u009b\u007f","remedy":"c"}})",
+      start + R"("proof":{"level":")" + std::string(20000, 'x') + R"("}})",
+      start + R"("phase":")" + std::string(1030, 'x') + "\xc3\xa9" + R"("})",
+      start + R"("proof":{"cases":18446744073709551615,"warmup":)" + std::string(500, '[') +
+          std::string(500, ']') + "}}"};
+}
+
+}  // namespace pilotlight::fuzz
