@@ -6,6 +6,7 @@
 #include <optional>
 #include <string_view>
 
+#include "common/text/printable.h"
 #include "common/time/rfc3339.h"
 #include "operator/api/parse.h"
 #include "operator/plan/names.h"
@@ -141,13 +142,9 @@ constexpr std::size_t kMostProof = 16 * 1024;
 constexpr const char* kProofFields[] = {"level",      "format", "digest",  "cases",    "tolerance",
                                         "worstError", "warmup", "runtime", "exporter", "warnings"};
 
-// Cut between characters, without what would garble a terminal.
-std::string Clean(std::string text) {
-  std::erase_if(text, [](unsigned char c) { return c < 0x20 && c != '\n'; });
-  if (text.size() <= kMostText) return text;
-  std::size_t end = kMostText;
-  while (end > 0 && (static_cast<unsigned char>(text[end]) & 0xC0U) == 0x80U) --end;
-  return text.substr(0, end) + "…";
+// Cut, and without what would garble a terminal.
+std::string Clean(const std::string& text) {
+  return Printable(text, kMostText, "\n");
 }
 
 // Without null and empty text: API servers before 1.21 do not keep them, and a status that never comes back
@@ -170,7 +167,9 @@ json Proof(Node proof) {
   }
   DropEmpty(out);
   if (out.dump(-1, ' ', false, json::error_handler_t::replace).size() <= kMostProof) return out;
-  return {{"level", proof["level"].Text()}, {"digest", proof["digest"].Text()}};
+  out = {{"level", Clean(proof["level"].Text())}, {"digest", Clean(proof["digest"].Text())}};
+  DropEmpty(out);
+  return out;
 }
 
 }  // namespace
@@ -257,8 +256,8 @@ std::expected<api::Report, std::string> DecodeReport(std::string text) {
   const auto root = Root(buffer.view());
   if (!root) return std::unexpected(root.error());
   const Node in = *root;
-  api::Report out{.pod_uid = in["podUID"].Text(),
-                  .revision = in["revision"].Text(),
+  api::Report out{.pod_uid = Clean(in["podUID"].Text()),
+                  .revision = Clean(in["revision"].Text()),
                   .phase = Clean(in["phase"].Text()),
                   .ready = in["ready"].True(),
                   .final = in["final"].True(),

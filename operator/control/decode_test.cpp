@@ -198,9 +198,17 @@ TEST(Report, CutsWhatIsTooLongBetweenCharacters) {
   EXPECT_TRUE(json::accept(json(cut).dump(-1, ' ', false, json::error_handler_t::strict)));
 }
 
-TEST(Report, DropsWhatWouldGarbleATerminal) {
-  const auto report = DecodeReport(R"({"failure": {"message": "a[31mb\nc"}})");
-  EXPECT_EQ(report->failure->message, "a[31mb\nc");
+TEST(Report, HoldsNothingThatWouldGarbleATerminal) {
+  const auto report = DecodeReport(R"({"failure": {"message": "a\u001b[31mb\nc\u009b\u007f"}})");
+  EXPECT_EQ(report->failure->message, "a?[31mb\nc??");
+}
+
+TEST(Report, IsSmallWhateverThePodSays) {
+  const std::string large(100'000, 'x');
+  const auto report =
+      DecodeReport(R"({"podUID": ")" + large + R"(", "revision": ")" + large + R"(", "proof": {"level": ")" +
+                   large + R"(", "digest": ")" + large + R"("}})");
+  EXPECT_LT(report->pod_uid.size() + report->revision.size() + report->proof.dump().size(), 5000U);
 }
 
 TEST(Report, DropsAProofThatIsTooLargeButItsLevel) {

@@ -7,6 +7,7 @@
 #include <fstream>
 #include <sstream>
 
+#include "common/text/printable.h"
 #include "operator/kube/base64.h"
 
 namespace pilotlight::kube {
@@ -23,8 +24,13 @@ Text ReadFile(const fs::path& path) {
   return std::move(text).str();
 }
 
+// Looking for a name in what is no map throws.
+YAML::Node Child(const YAML::Node& node, const char* name) {
+  return node.IsMap() ? node[name] : YAML::Node(YAML::NodeType::Undefined);
+}
+
 std::string Field(const YAML::Node& node, const char* name) {
-  const YAML::Node value = node.IsMap() ? node[name] : YAML::Node(YAML::NodeType::Undefined);
+  const YAML::Node value = Child(node, name);
   return value && value.IsScalar() ? value.Scalar() : std::string();
 }
 
@@ -49,8 +55,8 @@ void MergeList(const YAML::Node& root, const char* list, const char* item, const
   if (!entries || !entries.IsSequence()) return;
   for (const YAML::Node& entry : entries) {
     const std::string name = Field(entry, "name");
-    if (!name.empty() && entry[item])
-      into.try_emplace(name, Entry{entry[item], path.parent_path(), path.string()});
+    if (const YAML::Node value = Child(entry, item); !name.empty() && value)
+      into.try_emplace(name, Entry{value, path.parent_path(), path.string()});
   }
 }
 
@@ -98,7 +104,7 @@ std::expected<Merged, std::string> MergeFiles(const std::vector<std::string>& pa
 
 class Problem {
  public:
-  Problem(const Entry& entry, std::string what) : where_(entry.file + ": " + std::move(what)) {}
+  Problem(const Entry& entry, const std::string& what) : where_(entry.file + ": " + Printable(what, 80)) {}
   std::unexpected<std::string> operator()(const std::string& why) const {
     return std::unexpected("kubeconfig " + where_ + ": " + why);
   }
@@ -139,7 +145,7 @@ std::expected<void, std::string> ReadCluster(const Entry& entry, const std::stri
 }
 
 std::expected<void, std::string> ReadExec(const Entry& entry, const Problem& problem, Config& config) {
-  const YAML::Node exec = entry.value["exec"];
+  const YAML::Node exec = Child(entry.value, "exec");
   if (!exec) return {};
   ExecPlugin plugin{.api_version = Field(exec, "apiVersion"),
                     .command = Field(exec, "command"),
@@ -147,10 +153,10 @@ std::expected<void, std::string> ReadExec(const Entry& entry, const Problem& pro
   if (plugin.command.empty()) return problem("exec.command is missing");
   // Without a slash it is looked up on the PATH; with one, it is relative to the kubeconfig.
   if (plugin.command.contains('/')) plugin.command = (entry.folder / plugin.command).string();
-  if (const YAML::Node args = exec["args"]; args && args.IsSequence()) {
+  if (const YAML::Node args = Child(exec, "args"); args && args.IsSequence()) {
     for (const YAML::Node& arg : args) plugin.args.push_back(arg.Scalar());
   }
-  if (const YAML::Node env = exec["env"]; env && env.IsSequence()) {
+  if (const YAML::Node env = Child(exec, "env"); env && env.IsSequence()) {
     for (const YAML::Node& item : env) plugin.env.emplace_back(Field(item, "name"), Field(item, "value"));
   }
   config.exec = std::move(plugin);
@@ -159,7 +165,7 @@ std::expected<void, std::string> ReadExec(const Entry& entry, const Problem& pro
 
 std::expected<void, std::string> ReadUser(const Entry& entry, const std::string& name, Config& config) {
   const Problem problem(entry, "user " + name);
-  if (entry.value["auth-provider"]) {
+  if (Child(entry.value, "auth-provider")) {
     return problem("auth-provider was removed from Kubernetes in 1.26; use an exec plugin or a token");
   }
   auto certificate = ReadPem(entry, "client-certificate");
@@ -187,20 +193,20 @@ std::expected<Config, std::string> FromKubeconfig(const std::vector<std::string>
   if (context_name.empty()) return std::unexpected("kubeconfig: no current-context is set; name one");
   const auto context = merged->contexts.find(context_name);
   if (context == merged->contexts.end()) {
-    return std::unexpected("kubeconfig: there is no context \"" + context_name + "\"");
+    return std::unexpected("kubeconfig: there is no context " + Quoted(context_name));
   }
   const Entry& entry = context->second;
   const Problem problem(entry, "context " + context_name);
   const std::string cluster_name = Field(entry.value, "cluster");
   const auto cluster = merged->clusters.find(cluster_name);
-  if (cluster == merged->clusters.end()) return problem("there is no cluster \"" + cluster_name + "\"");
+  if (cluster == merged->clusters.end()) return problem("there is no cluster " + Quoted(cluster_name));
 
   Config config;
   if (auto done = ReadCluster(cluster->second, cluster_name, config); !done)
     return std::unexpected(done.error());
   if (const std::string user_name = Field(entry.value, "user"); !user_name.empty()) {
     const auto user = merged->users.find(user_name);
-    if (user == merged->users.end()) return problem("there is no user \"" + user_name + "\"");
+    if (user == merged->users.end()) return problem("there is no user " + Quoted(user_name));
     if (auto done = ReadUser(user->second, user_name, config); !done) return std::unexpected(done.error());
   }
   if (const std::string ns = Field(entry.value, "namespace"); !ns.empty()) config.ns = ns;

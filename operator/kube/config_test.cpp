@@ -125,6 +125,17 @@ TEST_F(ConfigTest, AnErrorInTheYamlDoesNotShowTheYaml) {
   EXPECT_THAT(config.error(), testing::Not(HasSubstr("secret")));
 }
 
+TEST_F(ConfigTest, TextWhereAMapIsExpectedIsAnError) {
+  const std::string rest =
+      "current-context: c\n"
+      "clusters: [{name: k, cluster: {server: 'http://a'}}]\n"
+      "contexts: [{name: c, context: {cluster: k, user: u}}]\n";
+  EXPECT_TRUE(LoadConfig({.kubeconfig = Write("config", rest + "users: [{name: u, user: text}]")}))
+      << "nothing in it: no credentials";
+  EXPECT_FALSE(LoadConfig({.kubeconfig = Write("config", rest + "users: [{name: u, user: {exec: text}}]")}));
+  EXPECT_FALSE(LoadConfig({.kubeconfig = Write("config", rest + "users: [text]")}));
+}
+
 TEST_F(ConfigTest, InAPodTheServiceAccountSpeaks) {
   Write("sa/token", "t");
   Write("sa/ca.crt", "PEM");

@@ -169,7 +169,11 @@ std::expected<ListMeta, std::string> ReadList(Json list, const std::function<voi
       if (code != simdjson::SUCCESS) return Bad("list.metadata", code);
       has_metadata = true;
     } else if (name == "items") {
-      if (field.value().is_null()) continue;  // Go's empty slice
+      bool none = false;  // Go's empty slice
+      if (const auto code = field.value().is_null().get(none); code != simdjson::SUCCESS) {
+        return Bad("list.items", code);
+      }
+      if (none) continue;
       od::array items;
       if (const auto code = field.value().get_array().get(items); code != simdjson::SUCCESS) {
         return Bad("list.items", code);

@@ -5,6 +5,7 @@
 #include <format>
 #include <vector>
 
+#include "common/text/printable.h"
 #include "sidecar/front/json_output.h"
 #include "sidecar/wire/datatype.h"
 
@@ -71,7 +72,7 @@ http::Response infer_answer(const InferRequest& request, const Answer& answer, s
   for (const auto& wanted : request.outputs) {
     const auto* tensor = find(answer, wanted.name);
     if (tensor == nullptr)
-      return http::error(400, std::format("'{}' is no output of this model", wanted.name));
+      return http::error(400, std::format("{} is no output of this model", Quoted(wanted.name)));
     chosen.push_back({tensor, wanted.binary.value_or(request.binary_default)});
   }
 

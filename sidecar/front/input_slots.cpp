@@ -49,7 +49,7 @@ std::span<std::byte> InputSlots::place(std::size_t index, wire::Datatype type,
     refuse(path, std::format("expected the shape {}, got {}", wire::shape_text(*spec.shape),
                              wire::shape_text(shape)));
   }
-  const auto elements = wire::element_count(shape);
+  const auto elements = wire::written_count(shape);
   const auto bytes = wire::byte_count(type, shape);
   if (!elements || !bytes || *elements > body_bytes) {
     refuse(path,

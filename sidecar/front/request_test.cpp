@@ -359,6 +359,24 @@ TEST_F(RequestTest, AHeaderOfZeroMeansThatTheBodyIsTheTensor) {
   EXPECT_FALSE(infer(std::string(16, '\0'), contract_of(Datatype::kInt32, {-1, -1}), 0));
 }
 
+TEST_F(RequestTest, AnErrorShowsOfTheClientsKeysWhatFitsASentence) {
+  const auto contract = contract_of(Datatype::kFp32, {-1, 2});
+  const std::string key(10'000, 'k');
+  const auto long_key = infer(R"({")" + key + R"(":[1,tru]})", contract);
+  ASSERT_FALSE(long_key);
+  EXPECT_LT(long_key.error().message.size(), 200U);
+  const auto odd_key = infer(R"({"a\u001bb":{"":[nul]}})", contract);
+  ASSERT_FALSE(odd_key);
+  EXPECT_THAT(odd_key.error().message, HasSubstr("a?b.[0]"));
+}
+
+TEST_F(RequestTest, AnEmptyTensorIsNoLicenceForABillionLists) {
+  const auto contract = contract_of(Datatype::kFp32, {-1, 0});
+  EXPECT_TRUE(infer(one_input("FP32", "[2,0]", "[]"), contract));
+  EXPECT_THAT(infer(one_input("FP32", "[1099511627776,0]", "[]"), contract).error().message,
+              HasSubstr("more elements than the request has bytes"));
+}
+
 // /predict.
 
 TEST_F(RequestTest, PredictTakesAnInstanceOrABatchByRank) {

@@ -7,6 +7,7 @@
 #include <set>
 #include <utility>
 
+#include "common/text/printable.h"
 #include "sidecar/wire/datatype.h"
 #include "sidecar/wire/invalid.h"
 
@@ -15,14 +16,10 @@ namespace {
 
 using nlohmann::json;
 
-bool printable(std::string_view text) {
-  return std::ranges::all_of(text, [](unsigned char c) { return c >= 0x20 && c != 0x7f; });
-}
-
 void known_fields(const json& object, const std::string& where,
                   std::initializer_list<std::string_view> known) {
   for (const auto& [key, value] : object.items()) {
-    if (std::ranges::find(known, key) == known.end()) refuse(where, "unknown field \"" + key + "\"");
+    if (std::ranges::find(known, key) == known.end()) refuse(where, "unknown field " + Quoted(key));
   }
 }
 
@@ -30,9 +27,9 @@ std::string read_name(const json& object, const std::string& where) {
   const auto found = object.find("name");
   if (found == object.end() || !found->is_string()) refuse(where + ".name", "must be a string");
   auto name = found->get<std::string>();
-  if (name.empty() || name.size() >= kNameBytes || !printable(name)) {
+  if (name.empty() || name.size() >= kNameBytes || !IsPrintable(name)) {
     refuse(where + ".name",
-           "must have 1 to " + std::to_string(kNameBytes - 1) + " bytes and no control characters");
+           "must have 1 to " + std::to_string(kNameBytes - 1) + " bytes of UTF-8 and no control characters");
   }
   return name;
 }
@@ -45,7 +42,7 @@ std::optional<Datatype> read_datatype(const json& object, const std::string& whe
   }
   const auto name = found->get<std::string>();
   const auto type = datatype_from_name(name);
-  if (!type) refuse(where + ".datatype", "\"" + name + "\" is not one of " + datatype_names());
+  if (!type) refuse(where + ".datatype", Quoted(name) + " is not one of " + datatype_names());
   return type;
 }
 
@@ -124,7 +121,7 @@ std::vector<TensorSpec> read_list(const json& document, const std::string& field
       known_fields(each, where, {"name", "datatype", "shape", "labels", "activation"});
     }
     TensorSpec spec{.name = read_name(each, where), .datatype = {}, .shape = {}, .labels = {}};
-    if (!names.insert(spec.name).second) refuse(where + ".name", "\"" + spec.name + "\" is there twice");
+    if (!names.insert(spec.name).second) refuse(where + ".name", Quoted(spec.name) + " is there twice");
     spec.datatype = read_datatype(each, where, strict);
     spec.shape = read_shape(each, where, strict);
     if (field == "outputs") read_labels(each, where, spec);

@@ -71,18 +71,21 @@ bool is_floating(Datatype type) {
   return found != nullptr && found->floating;
 }
 
-std::optional<std::uint64_t> element_count(std::span<const std::int64_t> shape) {
+std::optional<std::uint64_t> written_count(std::span<const std::int64_t> shape) {
   std::uint64_t count = 1;
-  bool overflow = false;
-  bool empty = false;
   for (const std::int64_t size : shape) {
     if (size < 0) return std::nullopt;
-    empty = empty || size == 0;
-    overflow = overflow || __builtin_mul_overflow(count, static_cast<std::uint64_t>(size), &count);
+    if (__builtin_mul_overflow(count, static_cast<std::uint64_t>(size == 0 ? 1 : size), &count)) {
+      return std::nullopt;
+    }
   }
+  return count;
+}
+
+std::optional<std::uint64_t> element_count(std::span<const std::int64_t> shape) {
   // A dimension of zero makes any shape empty, but one whose other dimensions overflow is still nonsense.
-  if (overflow) return std::nullopt;
-  return empty ? 0 : count;
+  const auto count = written_count(shape);
+  return count && std::ranges::contains(shape, 0) ? 0 : count;
 }
 
 std::optional<std::uint64_t> byte_count(Datatype type, std::span<const std::int64_t> shape) {

@@ -31,6 +31,10 @@ bool is_floating(Datatype type);
 // The number of elements of a shape; nullopt if a dimension is negative or the product overflows.
 std::optional<std::uint64_t> element_count(std::span<const std::int64_t> shape);
 
+// The same with a dimension of zero counted as one: how many numbers and lists there are at most where the
+// shape is written out. A tensor without elements can have any number of empty lists.
+std::optional<std::uint64_t> written_count(std::span<const std::int64_t> shape);
+
 // shape × datatype in bytes; nullopt as above, or for a number that is no datatype.
 std::optional<std::uint64_t> byte_count(Datatype type, std::span<const std::int64_t> shape);
 

@@ -110,6 +110,10 @@ std::expected<void, std::string> check_tensor(const Tensor& tensor, std::uint64_
     return std::unexpected(std::to_string(tensor.bytes) + " bytes for shape " + shape_text(shape_of(tensor)) +
                            " of " + std::string(datatype_name(tensor.datatype)));
   }
+  if (written_count(shape_of(tensor)).value_or(UINT64_MAX) > bytes) {
+    return std::unexpected("shape " + shape_text(shape_of(tensor)) +
+                           " has more empty lists than its region has bytes");
+  }
   // Written without additions that could overflow.
   if (tensor.offset < begin || tensor.offset - begin > bytes ||
       tensor.bytes > bytes - (tensor.offset - begin)) {

@@ -30,7 +30,8 @@ struct ParsedResult {
 std::expected<ParsedResult, std::string> parse_result(std::span<const std::byte> packet);
 
 // Whether the descriptor is sound and lies inside [begin, begin + bytes) of the arena: datatype, rank,
-// dimensions not negative, `bytes` = shape × datatype. The error names what is not.
+// dimensions not negative, `bytes` = shape × datatype; and that one without elements has no more empty lists
+// than there are bytes, for they are written out. The error names what is not.
 std::expected<void, std::string> check_tensor(const Tensor& tensor, std::uint64_t begin, std::uint64_t bytes);
 
 inline std::span<const std::int64_t> shape_of(const Tensor& tensor) {

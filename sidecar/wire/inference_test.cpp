@@ -100,5 +100,17 @@ TEST(CheckTensor, HoldsTensorsToTheirRegion) {
   EXPECT_THAT(error([](Tensor& tensor) { tensor.rank = 100; }), HasSubstr("rank 100"));
 }
 
+TEST(CheckTensor, RefusesEmptyTensorsThatTakeForeverToWrite) {
+  const auto empty = [](std::int64_t lists) {
+    const Tensor tensor{
+        .datatype = Datatype::kFp32, .rank = 2, .shape = {lists, 0}, .offset = 128, .bytes = 0};
+    return check_tensor(tensor, 128, 32);
+  };
+  EXPECT_TRUE(empty(0));
+  EXPECT_TRUE(empty(32));
+  ASSERT_FALSE(empty(std::int64_t{1} << 40));
+  EXPECT_THAT(empty(std::int64_t{1} << 40).error(), HasSubstr("[1099511627776,0] has more empty lists"));
+}
+
 }  // namespace
 }  // namespace pilotlight::wire

@@ -13,6 +13,8 @@
 namespace pilotlight::wire {
 namespace {
 
+constexpr int kMaxDepth = 32;
+
 std::unexpected<std::error_code> too_large() {
   return std::unexpected(std::make_error_code(std::errc::message_size));
 }
@@ -110,7 +112,16 @@ std::expected<nlohmann::json, std::string> packet_json(std::span<const std::byte
   if (packet.size() < sizeof(Kind))
     return std::unexpected("packet of " + std::to_string(packet.size()) + " bytes");
   const char* text = reinterpret_cast<const char*>(packet.data());
-  auto document = nlohmann::json::parse(text + sizeof(Kind), text + packet.size(), nullptr, false);
+  // Parsing takes any depth, but writing it again calls itself for each level.
+  bool too_deep = false;
+  const auto within = [&](int depth, nlohmann::json::parse_event_t, const nlohmann::json&) {
+    too_deep = too_deep || depth > kMaxDepth;
+    return !too_deep;
+  };
+  auto document = nlohmann::json::parse(text + sizeof(Kind), text + packet.size(), within, false);
+  if (too_deep) {
+    return std::unexpected("control packet is nested deeper than " + std::to_string(kMaxDepth) + " levels");
+  }
   if (document.is_discarded()) return std::unexpected("control packet is not JSON");
   if (!document.is_object()) return std::unexpected("control packet is not a JSON object");
   return document;

@@ -1,7 +1,7 @@
 #include "sidecar/wire/packet.h"
 
 #include <fcntl.h>
-#include <gtest/gtest.h>
+#include <gmock/gmock.h>
 #include <sys/mman.h>
 #include <sys/socket.h>
 #include <unistd.h>
@@ -102,6 +102,19 @@ TEST(PacketJson, RefusesWhatIsNoDocument) {
   EXPECT_FALSE(packet("{} x"));
   EXPECT_FALSE(packet_json(std::vector<std::byte>(3)));
   EXPECT_FALSE(packet_kind(std::vector<std::byte>(3)));
+}
+
+TEST(PacketJson, RefusesWhatIsTooDeepToBeWrittenAgain) {
+  const auto nested = [](std::size_t depth) {
+    const std::string bytes =
+        std::string(4, '\1') + R"({"proof":)" + std::string(depth, '[') + std::string(depth, ']') + "}";
+    return packet_json(std::as_bytes(std::span(bytes)));
+  };
+  EXPECT_TRUE(nested(8));
+  for (const std::size_t depth : {100, 60'000}) {
+    ASSERT_FALSE(nested(depth));
+    EXPECT_THAT(nested(depth).error(), testing::HasSubstr("nested deeper than 32 levels"));
+  }
 }
 
 }  // namespace

@@ -3,6 +3,7 @@
 #include <string_view>
 #include <utility>
 
+#include "common/text/printable.h"
 #include "sidecar/engine/bundle/format.h"
 #include "sidecar/engine/bundle/sha256.h"
 #include "sidecar/engine/bundle/tar_index.h"
@@ -27,17 +28,19 @@ Outcome<void> check_files(const Members& members, const Manifest& manifest) {
   for (const auto& [name, digest] : manifest.files) {
     const auto found = members.find(name);
     if (found == members.end() || name == kManifest) {
-      return invalid_bundle("model.yaml lists the file \"" + name + "\", which the archive does not hold");
+      return invalid_bundle("model.yaml lists the file " + Quoted(name) +
+                            ", which the archive does not hold");
     }
     const std::string actual = sha256_text(found->second);
     if (actual != digest) {
-      return invalid_bundle("file \"" + name + "\" is " + actual + ", but model.yaml says " + digest,
+      return invalid_bundle("file " + Quoted(name) + " is " + actual + ", but model.yaml says " + digest,
                             "Export the bundle again: it was changed after it was written.");
     }
   }
   for (const auto& [name, bytes] : members) {
     if (name != kManifest && !manifest.files.contains(name)) {
-      return invalid_bundle("the archive holds \"" + name + "\", which model.yaml does not list under files");
+      return invalid_bundle("the archive holds " + Quoted(name) +
+                            ", which model.yaml does not list under files");
     }
   }
   return {};
@@ -46,9 +49,9 @@ Outcome<void> check_files(const Members& members, const Manifest& manifest) {
 Outcome<StoredTensors> read_case_file(const Members& members, const std::string& name) {
   const auto found = members.find(name);
   if (found == members.end())
-    return invalid_bundle("the archive lacks \"" + name + "\", a golden case's file");
+    return invalid_bundle("the archive lacks " + Quoted(name) + ", a golden case's file");
   auto tensors = read_safetensors(found->second);
-  if (!tensors) return invalid_bundle("file \"" + name + "\": " + tensors.error());
+  if (!tensors) return invalid_bundle("file " + Quoted(name) + ": " + tensors.error());
   return *std::move(tensors);
 }
 
@@ -72,8 +75,8 @@ Outcome<Bundle> open_archive(std::span<const std::byte> file) {
   if (auto files = check_files(*members, *manifest); !files) return std::unexpected(std::move(files).error());
   const auto model = members->find(manifest->model_file);
   if (model == members->end()) {
-    return invalid_bundle("model.yaml, model.file: the archive does not hold \"" + manifest->model_file +
-                          "\"");
+    return invalid_bundle("model.yaml, model.file: the archive does not hold " +
+                          Quoted(manifest->model_file));
   }
   if (auto format = require_torchscript(model->second, manifest->model_file); !format) {
     return std::unexpected(std::move(format).error());

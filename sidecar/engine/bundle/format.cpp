@@ -11,6 +11,8 @@
 #include <set>
 #include <string_view>
 
+#include "common/text/printable.h"
+
 namespace pilotlight::engine {
 namespace {
 
@@ -185,7 +187,8 @@ Outcome<Format> detect_format(std::span<const std::byte> file) {
 
 Outcome<void> require_torchscript(std::span<const std::byte> file, const std::string& name) {
   auto result = is_zip(as_text(file)) ? check_zip(file) : Outcome<void>(unsupported_other(as_text(file)));
-  if (!result) result.error().message = "in the bundle, " + name + ": " + result.error().message;
+  if (!result)
+    result.error().message = "in the bundle, " + Printable(name, 80) + ": " + result.error().message;
   return result;
 }
 

@@ -7,6 +7,7 @@
 #include <set>
 #include <utility>
 
+#include "common/text/printable.h"
 #include "sidecar/engine/bundle/yaml_subset.h"
 
 namespace pilotlight::engine {
@@ -40,7 +41,7 @@ const json& object_field(const json& document, const char* name, bool required) 
 void known_fields(const json& object, const std::string& where,
                   std::initializer_list<std::string_view> known) {
   for (const auto& [key, value] : object.items()) {
-    if (std::ranges::find(known, key) == known.end()) invalid(where + ": unknown field \"" + key + "\"");
+    if (std::ranges::find(known, key) == known.end()) invalid(where + ": unknown field " + Quoted(key));
   }
 }
 
@@ -60,15 +61,15 @@ std::string optional_text(const json& object, const char* name) {
 void read_model(const json& document, Manifest& manifest) {
   const auto version = optional_text(document, "apiVersion");
   if (version != kApiVersion) {
-    throw Invalid{
-        refuse("UnsupportedFormat",
-               "model.yaml, apiVersion: \"" + version + "\"; this release reads " + std::string(kApiVersion),
-               "Export the bundle with the exporter of this release.")
-            .error()};
+    throw Invalid{refuse("UnsupportedFormat",
+                         "model.yaml, apiVersion: " + Quoted(version) + "; this release reads " +
+                             std::string(kApiVersion),
+                         "Export the bundle with the exporter of this release.")
+                      .error()};
   }
   const auto format = text_field(document, "", "format");
   if (format != "TorchScript") {
-    throw Invalid{refuse("UnsupportedFormat", "model.yaml, format: \"" + format + "\" is not TorchScript",
+    throw Invalid{refuse("UnsupportedFormat", "model.yaml, format: " + Quoted(format) + " is not TorchScript",
                          "Export the model as TorchScript.")
                       .error()};
   }
@@ -111,8 +112,8 @@ void read_golden(const json& document, Manifest& manifest) {
     if (!each.is_string()) invalid(where + ": must be a string");
     auto name = each.get<std::string>();
     if (name.empty() || name.find('/') != std::string::npos)
-      invalid(where + ": \"" + name + "\" is no case name");
-    if (!seen.insert(name).second) invalid(where + ": \"" + name + "\" is there twice");
+      invalid(where + ": " + Quoted(name) + " is no case name");
+    if (!seen.insert(name).second) invalid(where + ": " + Quoted(name) + " is there twice");
     manifest.cases.push_back(std::move(name));
   }
 }
@@ -126,7 +127,7 @@ bool is_digest(std::string_view text) {
 void read_files(const json& document, Manifest& manifest) {
   for (const auto& [name, digest] : object_field(document, "files", true).items()) {
     if (!digest.is_string() || !is_digest(digest.get_ref<const std::string&>())) {
-      invalid("files: \"" + name + "\" must have sha256: and 64 hexadecimal digits");
+      invalid("files: " + Quoted(name) + " must have sha256: and 64 hexadecimal digits");
     }
     manifest.files.emplace(name, digest.get<std::string>());
   }

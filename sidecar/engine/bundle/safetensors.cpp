@@ -6,9 +6,11 @@
 #include <cstring>
 #include <nlohmann/json.hpp>
 #include <optional>
+#include <set>
 #include <string_view>
 #include <utility>
 
+#include "common/text/printable.h"
 #include "sidecar/wire/datatype.h"
 
 namespace pilotlight::engine {
@@ -56,8 +58,17 @@ std::uint64_t header_bytes(std::span<const std::byte> file) {
 
 // The depth and the number of values in the header bound its memory before it is built.
 json parse_header(std::string_view text) {
-  const auto within = [](int depth, json::parse_event_t, json&) {
-    if (depth > 4) throw Malformed{"the header is nested too deeply"};
+  constexpr int kMaxDepth = 4;
+  std::array<std::set<std::string, std::less<>>, kMaxDepth + 2>
+      keys;  // of the object being read at each depth
+  const auto within = [&](int depth, json::parse_event_t event, const json& parsed) {
+    if (depth > kMaxDepth) throw Malformed{"the header is nested too deeply"};
+    const auto at = static_cast<std::size_t>(depth);
+    if (event == json::parse_event_t::object_start) keys[at + 1].clear();
+    if (event != json::parse_event_t::key) return true;
+    const auto& key = parsed.get_ref<const std::string&>();
+    // Other readers may take the other one.
+    if (!keys[at].insert(key).second) throw Malformed{"the header has the key " + Quoted(key) + " twice"};
     return true;
   };
   json header = json::parse(text, within, false);
@@ -69,7 +80,7 @@ Datatype datatype_of(const json& entry, const std::string& where) {
   const auto found = entry.find("dtype");
   const auto name = found != entry.end() && found->is_string() ? found->get<std::string>() : "";
   const auto row = std::ranges::find(kNames, name, &std::pair<std::string_view, Datatype>::first);
-  if (row == kNames.end()) throw Malformed{where + "dtype \"" + name + "\" is not supported"};
+  if (row == kNames.end()) throw Malformed{where + "dtype " + Quoted(name) + " is not supported"};
   return row->second;
 }
 
@@ -104,7 +115,7 @@ std::span<const std::byte> data_of(const json& entry, const std::string& where,
 }
 
 StoredTensor read_tensor(const json& entry, const std::string& name, std::span<const std::byte> data) {
-  const std::string where = "tensor \"" + name + "\": ";
+  const std::string where = "tensor " + Quoted(name) + ": ";
   if (!entry.is_object()) throw Malformed{where + "must be an object"};
   StoredTensor tensor{.datatype = datatype_of(entry, where),
                       .shape = shape_of(entry, where),

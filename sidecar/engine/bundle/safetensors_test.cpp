@@ -103,6 +103,12 @@ const BadHeader kBad[] = {
     {"Gap",
      R"({"a":{"dtype":"U8","shape":[1],"data_offsets":[0,1]},"b":{"dtype":"U8","shape":[1],"data_offsets":[2,3]}})",
      3, "overlap or leave a gap"},
+    {"TensorTwice",
+     R"({"a":{"dtype":"U8","shape":[1],"data_offsets":[0,1]},"a":{"dtype":"I8","shape":[1],"data_offsets":[0,1]}})",
+     1, "the key \"a\" twice"},
+    {"FieldTwice", R"({"a":{"dtype":"U8","dtype":"I8","shape":[1],"data_offsets":[0,1]}})", 1,
+     "the key \"dtype\" twice"},
+    {"ControlCharacters", R"({"a\u001b\n":1})", 0, "tensor \"a??\": must be an object"},
     {"LeftOver", R"({"a":{"dtype":"U8","shape":[1],"data_offsets":[0,1]}})", 2, "left over"},
 };
 INSTANTIATE_TEST_SUITE_P(All, BadSafetensors, ::testing::ValuesIn(kBad),

@@ -11,14 +11,12 @@
 #include <ranges>
 #include <string_view>
 
+#include "common/text/printable.h"
+
 namespace pilotlight::engine {
 namespace {
 
 using Reader = std::unique_ptr<archive, decltype(&archive_read_free)>;
-
-bool printable(std::string_view text) {
-  return std::ranges::all_of(text, [](unsigned char c) { return c >= 0x20 && c != 0x7f; });
-}
 
 // The member's key: the name without the "./" that `tar -c .` writes.
 Outcome<std::string> key_of(archive_entry* entry) {
@@ -27,16 +25,19 @@ Outcome<std::string> key_of(archive_entry* entry) {
   if (raw == nullptr) return invalid_bundle("the archive holds a member whose name cannot be read");
   std::string_view name = raw;
   while (name.starts_with("./")) name.remove_prefix(2);
-  if (!printable(name)) return invalid_bundle("the archive holds a name with control characters");
+  if (!IsPrintable(name)) {
+    return invalid_bundle("the archive holds the name " + Quoted(name) +
+                          ", which has control characters or is not UTF-8");
+  }
   if (name.starts_with("/")) {
-    return invalid_bundle("the archive holds the absolute name \"" + std::string(name) + "\"");
+    return invalid_bundle("the archive holds the absolute name " + Quoted(name));
   }
   if (name.ends_with("/")) name.remove_suffix(1);  // directories
   for (const auto part : std::views::split(name, '/')) {
     const std::string_view word(part.begin(), part.end());
     if (word == ".." || (word.empty() && !name.empty())) {
-      return invalid_bundle("the archive holds the name \"" + std::string(name) + "\", which has \"" +
-                            std::string(word) + "\" in it");
+      return invalid_bundle("the archive holds the name " + Quoted(name) + ", which has " + Quoted(word) +
+                            " in it");
     }
   }
   return std::string(name);
@@ -44,7 +45,7 @@ Outcome<std::string> key_of(archive_entry* entry) {
 
 Outcome<void> check_kind(archive_entry* entry, const std::string& name) {
   const auto refused = [&name](std::string_view what) {
-    return invalid_bundle("member \"" + name + "\" is " + std::string(what) +
+    return invalid_bundle("member " + Quoted(name) + " is " + std::string(what) +
                           "; only regular files are accepted");
   };
   if (archive_entry_hardlink(entry) != nullptr) return refused("a hard link");
@@ -73,9 +74,12 @@ Outcome<std::span<const std::byte>> locate(archive* reader, archive_entry* entry
   const auto* data = static_cast<const std::byte*>(block);
   const bool inside = status == ARCHIVE_OK && offset == 0 && std::greater_equal<>()(data, whole.data()) &&
                       std::less<>()(data, whole.data() + whole.size());
-  if (!inside || size > static_cast<std::uint64_t>(whole.data() + whole.size() - data)) {
-    return invalid_bundle("member \"" + name + "\" of " + std::to_string(size) + " bytes is cut off",
-                          "Upload the bundle again, whole.");
+  // The block is all that is stored. Attributes of sparse files can give a member another size.
+  if (!inside || block_bytes != size ||
+      size > static_cast<std::uint64_t>(whole.data() + whole.size() - data)) {
+    return invalid_bundle(
+        "member " + Quoted(name) + " of " + std::to_string(size) + " bytes is cut off, or sparse",
+        "Upload the bundle again, whole.");
   }
   return std::span(data, size);
 }
@@ -103,7 +107,7 @@ Outcome<Members> index_tar(std::span<const std::byte> archive) {
     auto data = locate(reader.get(), entry, *name, archive);
     if (!data) return std::unexpected(std::move(data).error());
     if (!members.emplace(*name, *data).second) {
-      return invalid_bundle("member \"" + *name + "\" is there twice");
+      return invalid_bundle("member " + Quoted(*name) + " is there twice");
     }
   }
   if (status != ARCHIVE_EOF) {

@@ -56,6 +56,16 @@ TEST_P(EveryTar, IsIndexedInPlace) {
 INSTANTIATE_TEST_SUITE_P(Kinds, EveryTar,
                          ::testing::Values(ArchiveKind::kUstar, ArchiveKind::kPax, ArchiveKind::kGnuTar));
 
+// Of the first header, as tar computes it.
+void mend_checksum(std::string& archive) {
+  archive.replace(148, 8, "        ");
+  unsigned sum = 0;
+  for (std::size_t i = 0; i < 512; ++i) sum += static_cast<unsigned char>(archive[i]);
+  std::array<char, 9> octal{};
+  std::snprintf(octal.data(), octal.size(), "%06o", sum);
+  archive.replace(148, 7, std::string(octal.data(), 7));
+}
+
 TEST(Tar, RefusesLinksAndSpecialFiles) {
   EXPECT_THAT(error_of({.name = "link",
                         .content = "",
@@ -84,6 +94,18 @@ TEST(Tar, RefusesSparseFiles) {
                         .content = std::string(8192, 'x'),
                         .change = [](archive_entry* e) { archive_entry_sparse_add_entry(e, 4096, 512); }}),
               HasSubstr("\"holes\" is a sparse file"));
+}
+
+TEST(Tar, RefusesAMemberThatAttributesMakeLargerThanWhatIsStored) {
+  // As a sparse file of 1 KiB of which 7 bytes are stored: read in place, they would run into the next
+  // member.
+  std::string archive =
+      write_archive(ArchiveKind::kUstar, {{.name = "attributes", .content = "28 GNU.sparse.realsize=1024\n"},
+                                          {.name = "a", .content = "content"},
+                                          {.name = "b", .content = std::string(2000, 'b')}});
+  archive[156] = 'x';
+  mend_checksum(archive);
+  EXPECT_THAT(error_of(archive), HasSubstr("\"a\" of 1024 bytes is cut off, or sparse"));
 }
 
 TEST(Tar, RefusesNamesThatLeadElsewhere) {
@@ -121,13 +143,7 @@ TEST(Tar, CutOffAnywhereIsRefusedOrHoldsOnlyWholeMembers) {
 TEST(Tar, WithAHeaderThatPromisesMoreThanThereIsIsRefused) {
   std::string archive = write_archive(ArchiveKind::kUstar, {{.name = "a", .content = "aaaa"}});
   archive.replace(124, 11, "77777777777");  // 8 GiB
-  // The header's checksum, as tar computes it.
-  archive.replace(148, 8, "        ");
-  unsigned sum = 0;
-  for (std::size_t i = 0; i < 512; ++i) sum += static_cast<unsigned char>(archive[i]);
-  std::array<char, 9> octal{};
-  std::snprintf(octal.data(), octal.size(), "%06o", sum);
-  archive.replace(148, 7, std::string(octal.data(), 7));
+  mend_checksum(archive);
   EXPECT_THAT(error_of(archive), HasSubstr("is cut off"));
 }
 

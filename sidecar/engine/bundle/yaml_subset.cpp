@@ -15,6 +15,8 @@
 #include <utility>
 #include <vector>
 
+#include "common/text/printable.h"
+
 namespace pilotlight::engine {
 namespace {
 
@@ -42,7 +44,7 @@ json typed(const std::string& text) {
   if (text == "true" || text == "True" || text == "TRUE") return true;
   if (text == "false" || text == "False" || text == "FALSE") return false;
   std::string_view number = text;
-  if (number.starts_with('+')) number.remove_prefix(1);
+  if (number.starts_with('+') && !number.starts_with("+-")) number.remove_prefix(1);
   if (const auto value = whole_number<std::int64_t>(number)) return *value;
   // from_chars also reads "nan" and "inf", which are plain text in YAML.
   if (number.find_first_of("0123456789") != std::string_view::npos &&
@@ -97,11 +99,13 @@ class Builder : public YAML::EventHandler {
   void add(const YAML::Mark& mark, const std::string& text, const std::string& tag, YAML::anchor_t anchor,
            json value) {
     check(mark, tag, anchor);
+    if (!IsUtf8(text)) throw Refused{at(mark) + "the text is not UTF-8"};
     if (levels_.empty() || levels_.back().value.is_array() || levels_.back().key) {
       return put(std::move(value));
     }
     if (text == "<<") throw Refused{at(mark) + "merge keys are not accepted"};
-    if (levels_.back().value.contains(text)) throw Refused{at(mark) + "key \"" + text + "\" is there twice"};
+    if (levels_.back().value.contains(text))
+      throw Refused{at(mark) + "key " + Quoted(text) + " is there twice"};
     levels_.back().key = text;
   }
 
@@ -153,7 +157,7 @@ std::expected<json, std::string> read_yaml(std::string_view text, Scalars scalar
 } catch (const Refused& refused) {
   return std::unexpected(refused.what);
 } catch (const YAML::Exception& error) {
-  return std::unexpected(at(error.mark) + error.msg);
+  return std::unexpected(at(error.mark) + Printable(error.msg, 200));  // it may name a character of the text
 }
 
 }  // namespace pilotlight::engine

@@ -25,8 +25,8 @@ std::string error_of(const std::string& text) {
 TEST(Yaml, ScalarsAreTypedAsInVersion12) {
   EXPECT_EQ(value_of("[1, -7, +3, 1.5, 1e-4, .5]"), json({1, -7, 3, 1.5, 1e-4, 0.5}));
   EXPECT_EQ(value_of("[true, false, null, ~, ]"), json({true, false, nullptr, nullptr}));
-  EXPECT_EQ(value_of("[yes, no, on, 3.13.5, nan, inf, 1x, -, e]"),
-            json({"yes", "no", "on", "3.13.5", "nan", "inf", "1x", "-", "e"}));
+  EXPECT_EQ(value_of("[yes, no, on, 3.13.5, nan, inf, 1x, -, e, +-5]"),
+            json({"yes", "no", "on", "3.13.5", "nan", "inf", "1x", "-", "e", "+-5"}));
   EXPECT_EQ(value_of("['1', \"true\", \"\"]"), json({"1", "true", ""}));
   EXPECT_EQ(value_of("a:\n  - {b: c}\n  - d: |\n      e\n"),
             json::parse(R"({"a": [{"b": "c"}, {"d": "e\n"}]})"));
@@ -52,6 +52,17 @@ TEST(Yaml, RefusesWhatTheSubsetLeavesOut) {
   EXPECT_THAT(error_of(""), HasSubstr("empty"));
   EXPECT_THAT(error_of("a: [1"), HasSubstr("line"));
   EXPECT_THAT(error_of("a: *nothing"), ::testing::Not(""));
+}
+
+TEST(Yaml, RefusesTextThatIsNoUtf8) {
+  for (const char* text : {"a: \xff", "\xff: a", "[\xed\xa0\x80]", "a: '\xc3'"}) {
+    EXPECT_THAT(error_of(text), HasSubstr("not UTF-8")) << text;
+  }
+}
+
+TEST(Yaml, AnErrorQuotesOfAKeyWhatFitsASentence) {
+  const std::string key = "\"" + std::string(900, 'k') + "\\e\"";
+  EXPECT_LT(error_of(key + ": 1\n" + key + ": 2\n").size(), 200U);
 }
 
 TEST(Yaml, RefusesABillionLaughs) {
