@@ -29,7 +29,7 @@ help() {
   cat <<TEXT
 ./dev demo                     from nothing to predictions: builds, starts a cluster, trains a small model, serves it
 ./dev test [part…]             every test, or some: ${TEST_PARTS[*]}; ${NAMED_PARTS[*]} only if named
-./dev build [preset]           compile (dev, release, asan or tsan; dev if none is named) into build/<preset>
+./dev build [preset]           compile (dev, release, asan, tsan or fuzz; dev if none is named) into build/<preset>
 ./dev shell [command…]         run a command in the Debian 13 root, in the checkout (a shell if none is given)
 ./dev cluster up|down|status   a Kubernetes $KUBERNETES cluster on this machine; down leaves nothing behind
 ./dev cluster env|logs         what to eval to use it; the end of its programs' logs

@@ -1,8 +1,8 @@
 # shellcheck shell=bash
 # The tests, all or those named, each part a step; then a table, and the sum as the last line.
 
-TEST_PARTS=(format crd python sanitized tidy integration e2e chart)  # what is quick to fail first
-NAMED_PARTS=(unit)  # only if named: the tests of `sanitized`, sooner
+TEST_PARTS=(format crd python sanitized fuzz integration e2e chart)  # what is quick to fail first
+NAMED_PARTS=(unit tidy)  # only if named: the tests of `sanitized`, sooner; and clang-tidy, half an hour from nothing
 PYTEST=(-p no:cacheprovider -q -rs --color=no --timeout=600)  # a test that hangs must not take the others with it
 RESULTS=$HERE/build/test-results
 
@@ -73,6 +73,12 @@ test_sanitized() {
 run_ctest() {
   enter_root --pids -- ctest --preset "$1" --no-tests=error --output-junit "$(results_inside "$2.xml")"
 }
+
+test_fuzz() {
+  first fuzz build fuzz || return 0
+  part fuzz "Fuzzers of every parser of outside bytes" run_fuzz
+}
+run_fuzz() { enter_root --pids -- python3 scripts/inside/fuzz build/fuzz/bin "$CACHE/fuzz" "$(results_inside fuzz.xml)"; }
 
 test_tidy() {
   first tidy build asan || return 0
