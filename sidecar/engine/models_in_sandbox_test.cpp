@@ -2,11 +2,15 @@
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
+#include <torch/csrc/jit/api/module.h>
+#include <torch/csrc/jit/frontend/resolver.h>
+#include <torch/csrc/jit/frontend/sugared_value.h>
 #include <torch/torch.h>
 
 #include <functional>
 #include <nlohmann/json.hpp>
 #include <ostream>
+#include <sstream>
 
 #include "sidecar/engine/testing/engine_process.h"
 #include "sidecar/engine/testing/models.h"
@@ -188,6 +192,35 @@ TEST(InSandbox, AModelThatThrowsIsAnErrorAndServesOn) {
   for (int again = 0; again < 4; ++again) {
     EXPECT_EQ(servant.infer(7), wire::Status::kModelError);
     EXPECT_EQ(servant.infer(1), wire::Status::kOk);
+  }
+}
+
+// Knows `fork`, which Python's front end calls torch.jit.fork.
+struct WithFork : torch::jit::NativeResolver {
+  std::shared_ptr<torch::jit::SugaredValue> resolveValue(const std::string& name,
+                                                         torch::jit::GraphFunction& function,
+                                                         const torch::jit::SourceRange& where) override {
+    if (name == "fork") return torch::jit::SpecialFormValue::create(torch::jit::prim::fork);
+    return NativeResolver::resolveValue(name, function, where);
+  }
+};
+
+TEST(InSandbox, TheModelsOwnForksRunInTheThreadThatIsThere) {
+  torch::jit::Module module("test");
+  module.register_attribute("training", c10::BoolType::get(), true);
+  module.define(
+      "def branch(self, x):\n    return x * 3\n"
+      "def forward(self, x):\n    return torch.wait(fork(self.branch, x))\n",
+      std::make_shared<WithFork>());
+  std::ostringstream file;
+  module.save(file);
+  EngineProcess engine({"--threads=2", "serve"});
+  engine.load(file.str(), json::object(), true);
+  ASSERT_EQ(engine.verdict().first, wire::Kind::kLoaded);
+  for (int again = 0; again < 4; ++again) {
+    float answer = 0;
+    EXPECT_EQ(engine.infer(2, &answer), wire::Status::kOk);
+    EXPECT_EQ(answer, 6);
   }
 }
 

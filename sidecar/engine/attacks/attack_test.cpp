@@ -1,13 +1,14 @@
 // Models that attack, as far as TorchScript can express it, against the whole sidecar. Each test holds what
 // was tried against what came of it, what the world is told, and that the sidecar serves on.
 
-#include <fcntl.h>
+#include <caffe2/serialize/inline_container.h>
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 #include <stdlib.h>
 #include <torch/csrc/jit/api/module.h>
 #include <torch/torch.h>
 
+#include <cstring>
 #include <filesystem>
 #include <format>
 #include <fstream>
@@ -57,6 +58,32 @@ std::string on_load(const std::string& statement) {
   std::ostringstream out;
   module.save(out);
   return out.str();
+}
+
+// A file whose source no front end would write: of the answer in a million parentheses.
+std::string deeply_nested() {
+  constexpr std::size_t kDepth = 1'000'000;
+  const std::string good = model_file("def forward(self, x):\n    return x * 2\n");
+  std::istringstream in(good);
+  std::string bad;
+  caffe2::serialize::PyTorchStreamReader reader(&in);
+  caffe2::serialize::PyTorchStreamWriter writer([&bad](const void* data, std::size_t size) {
+    bad.append(static_cast<const char*>(data), size);
+    return size;
+  });
+  for (const std::string& name : reader.getAllRecords()) {
+    if (name == "version" || name.starts_with(".data/")) continue;  // the writer's own
+    const auto [data, size] = reader.getRecord(name);
+    std::string content(static_cast<const char*>(data.get()), size);
+    if (const auto at = content.find("return "); at != std::string::npos && name.ends_with(".py")) {
+      const auto begin = at + std::strlen("return ");
+      const auto end = content.find('\n', begin);
+      content.insert(end, std::string(kDepth, ')')).insert(begin, std::string(kDepth, '('));
+    }
+    writer.writeRecord(name, content.data(), content.size());
+  }
+  writer.writeEndOfFile();
+  return bad;
 }
 
 // A file that is somebody else's.
@@ -166,6 +193,14 @@ TEST_F(Attack, ALoopWhileBeingLoadedIsEndedByTheFrontsClock) {
   const auto now = front.await_phase("Failed");
   EXPECT_EQ(now["failure"]["class"], "Revision");
   EXPECT_EQ(now["failure"]["reason"], "CheckTimeout");
+}
+
+TEST_F(Attack, ParsingWithoutEndFailsTheRevision) {
+  const RealFront front(deeply_nested());
+  const auto now = front.await_phase("Failed");
+  EXPECT_EQ(now["failure"]["class"], "Revision");
+  EXPECT_EQ(now["failure"]["reason"], "CrashedInCheck");
+  EXPECT_THAT(now["failure"]["message"].get<std::string>(), HasSubstr("Segmentation fault"));
 }
 
 // What a computation may do, done without end.

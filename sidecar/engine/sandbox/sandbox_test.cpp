@@ -10,6 +10,7 @@
 #include <linux/seccomp.h>
 #include <netinet/in.h>
 #include <sched.h>
+#include <seccomp.h>
 #include <spawn.h>
 #include <sys/ioctl.h>
 #include <sys/mman.h>
@@ -36,6 +37,7 @@
 #include <thread>
 #include <vector>
 
+#include "sidecar/engine/sandbox/landlock.h"
 #include "sidecar/engine/sandbox/probe.h"
 #include "sidecar/engine/sandbox/violation.h"
 
@@ -234,6 +236,42 @@ TEST(Sandbox, ThreadsThatRanBeforeAreInsideAsWell) {
         }).detach();
       });
   EXPECT_EQ(outcome, violation("unlink", "change the file system"));
+}
+
+// Seccomp would hide whether Landlock works: here it is alone, and in a thread that ran before.
+TEST(Sandbox, LandlockAloneHidesFilesFromEveryThread) {
+  static std::binary_semaphore hidden{0};
+  const pid_t child = ::fork();
+  if (child == 0) {
+    int in_thread = 0;
+    std::thread other([&in_thread] {
+      hidden.acquire();
+      in_thread = error_of([] { return ::open("/etc/passwd", O_RDONLY); });
+    });
+    if (!hide_files()) ::_exit(1);
+    hidden.release();
+    other.join();
+    const bool here = error_of([] { return ::open("/etc/passwd", O_RDONLY); }) == EACCES;
+    ::_exit(here && in_thread == EACCES ? 0 : 2);
+  }
+  int status = -1;
+  ::waitpid(child, &status, 0);
+  if (WEXITSTATUS(status) == 1) GTEST_SKIP() << "this kernel has no Landlock";
+  EXPECT_EQ(status, 0);
+}
+
+TEST(Sandbox, WhereTheKernelTakesNoFilterItSaysSo) {
+  const pid_t child = ::fork();
+  if (child == 0) {
+    scmp_filter_ctx refusing = seccomp_init(SCMP_ACT_ALLOW);
+    seccomp_rule_add(refusing, SCMP_ACT_ERRNO(EPERM), SCMP_SYS(seccomp), 0);
+    seccomp_load(refusing);
+    const auto layers = enter({.socket = 3});
+    ::_exit(!layers && layers.error().contains("no system call filter") ? 0 : 1);
+  }
+  int status = -1;
+  ::waitpid(child, &status, 0);
+  EXPECT_EQ(status, 0);
 }
 
 TEST(Sandbox, OtherProcessesAreOutOfReach) {
