@@ -68,7 +68,7 @@ class PredictReader {
     read_tensor(slots_.index(contract_.inputs[0].name, path_), data);
   }
 
-  void read_tensor(std::size_t index, value sent) {
+  void read_tensor(std::size_t index, value data) {
     const auto& spec = contract_.inputs[index];
     Numbers numbers(data);
     auto shape = numbers.shape(path_);
