@@ -123,7 +123,7 @@ std::expected<PemSource, std::string> ReadPem(const Entry& entry, const std::str
   } else if (const std::string file = Field(entry.value, name.c_str()); !file.empty()) {
     pem.file = (entry.folder / file).string();
     if (::access(pem.file.c_str(), R_OK) != 0)
-      return std::unexpected(name + ": " + pem.file + " cannot be read");
+      return std::unexpected(name + ": " + Printable(pem.file, 512) + " cannot be read");
   }
   return pem;
 }

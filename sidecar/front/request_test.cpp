@@ -395,6 +395,12 @@ TEST_F(RequestTest, PredictTakesAnInstanceOrABatchByRank) {
   }
 }
 
+TEST_F(RequestTest, PredictTakesEmptyListsWhereTheModelDoes) {
+  const auto request = predict("[[],[]]", contract_of(Datatype::kFp32, {-1, 0}));
+  ASSERT_TRUE(request) << request.error().message;
+  EXPECT_THAT(values<float>(request->inputs), ElementsAre());
+}
+
 TEST_F(RequestTest, PredictNamesTheFieldAndTheExpectedShape) {
   const auto contract = contract_of(Datatype::kFp32, {-1, 2});
   const auto message = [&](const std::string& body) {

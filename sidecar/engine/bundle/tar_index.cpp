@@ -10,6 +10,7 @@
 #include <memory>
 #include <ranges>
 #include <string_view>
+#include <utility>
 
 #include "common/text/printable.h"
 
@@ -65,23 +66,24 @@ Outcome<void> check_kind(archive_entry* entry, const std::string& name) {
 // it was given, so the first block's address is the member's offset; that is checked rather than believed.
 Outcome<std::span<const std::byte>> locate(archive* reader, archive_entry* entry, const std::string& name,
                                            std::span<const std::byte> whole) {
-  const auto size = static_cast<std::uint64_t>(std::max<std::int64_t>(archive_entry_size(entry), 0));
-  if (size == 0) return std::span<const std::byte>();
   const void* block = nullptr;
   std::size_t block_bytes = 0;
   la_int64_t offset = 0;
   const int status = archive_read_data_block(reader, &block, &block_bytes, &offset);
+  if (status == ARCHIVE_EOF) block_bytes = 0;
   const auto* data = static_cast<const std::byte*>(block);
-  const bool inside = status == ARCHIVE_OK && offset == 0 && std::greater_equal<>()(data, whole.data()) &&
-                      std::less<>()(data, whole.data() + whole.size());
-  // The block is all that is stored. Attributes of sparse files can give a member another size.
-  if (!inside || block_bytes != size ||
-      size > static_cast<std::uint64_t>(whole.data() + whole.size() - data)) {
+  const bool inside = block_bytes == 0 ||
+                      (status == ARCHIVE_OK && offset == 0 && std::greater_equal<>()(data, whole.data()) &&
+                       std::less<>()(data, whole.data() + whole.size()) &&
+                       std::cmp_less_equal(block_bytes, whole.data() + whole.size() - data));
+  // The block is all that is stored. Attributes of sparse files can give a member any other size.
+  const la_int64_t size = archive_entry_size(entry);
+  if (!inside || !std::cmp_equal(block_bytes, size)) {
     return invalid_bundle(
         "member " + Quoted(name) + " of " + std::to_string(size) + " bytes is cut off, or sparse",
         "Upload the bundle again, whole.");
   }
-  return std::span(data, size);
+  return block_bytes == 0 ? std::span<const std::byte>() : std::span(data, block_bytes);
 }
 
 }  // namespace

@@ -96,16 +96,17 @@ TEST(Tar, RefusesSparseFiles) {
               HasSubstr("\"holes\" is a sparse file"));
 }
 
-TEST(Tar, RefusesAMemberThatAttributesMakeLargerThanWhatIsStored) {
-  // As a sparse file of 1 KiB of which 7 bytes are stored: read in place, they would run into the next
-  // member.
-  std::string archive =
-      write_archive(ArchiveKind::kUstar, {{.name = "attributes", .content = "28 GNU.sparse.realsize=1024\n"},
-                                          {.name = "a", .content = "content"},
-                                          {.name = "b", .content = std::string(2000, 'b')}});
-  archive[156] = 'x';
-  mend_checksum(archive);
-  EXPECT_THAT(error_of(archive), HasSubstr("\"a\" of 1024 bytes is cut off, or sparse"));
+TEST(Tar, RefusesAMemberWhoseSizeIsNotThatOfWhatIsStored) {
+  // As a sparse file of which 7 bytes are stored: read in place, a larger one would run into the next member.
+  for (const std::string size : {"1024", "0006", "0000"}) {
+    std::string archive = write_archive(
+        ArchiveKind::kUstar, {{.name = "attributes", .content = "28 GNU.sparse.realsize=" + size + "\n"},
+                              {.name = "a", .content = "content"},
+                              {.name = "b", .content = std::string(2000, 'b')}});
+    archive[156] = 'x';
+    mend_checksum(archive);
+    EXPECT_THAT(error_of(archive), HasSubstr("bytes is cut off, or sparse")) << size;
+  }
 }
 
 TEST(Tar, RefusesNamesThatLeadElsewhere) {
