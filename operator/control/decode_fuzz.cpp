@@ -1,8 +1,9 @@
 // A sidecar's status document, as the operator reads it: nothing of it is larger or stranger than a status
-// may hold.
+// may hold. And the API server's objects, which are trusted more: there is a value or an error.
 
 #include <algorithm>
 #include <nlohmann/json.hpp>
+#include <tuple>
 
 #include "common/fuzz/fuzz.h"
 #include "operator/control/decode.h"
@@ -19,9 +20,25 @@ void check_text(const std::string& text) {
   require(text.empty() || presentable(one_line, kMostText), "a text can be shown");
 }
 
+void check_objects(std::string_view input) {
+  const kube::JsonBuffer buffer{std::string(input)};
+  const auto look = [&](auto decode) {
+    const auto decoded = decode(buffer.view());
+    if (!decoded) require(presentable(decoded.error(), 4096), "an error can be shown");
+  };
+  look(control::DecodeConfigMap);
+  look(control::DecodeReplicaSet);
+  look(control::DecodePod);
+  look(control::DecodeService);
+  look(control::DecodeDisruptionBudget);
+  look(control::DecodeEndpointSlice);
+  std::ignore = control::DecodeModelDeployment(buffer.view());
+}
+
 }  // namespace
 
 void run(std::string_view input) {
+  check_objects(input);
   const auto report = control::DecodeReport(std::string(input));
   if (!report) return require(presentable(report.error(), 256), "an error can be shown");
   require(nlohmann::json::accept(input) || input.starts_with("\xef\xbb\xbf"), "what is accepted is JSON");
@@ -45,6 +62,7 @@ void run(std::string_view input) {
 std::vector<std::string> seeds() {
   const std::string start = R"({"apiVersion":"sidecar.pilotlight.dev/v1alpha1",)";
   return {
+      R"({"metadata":{"name":"a","labels":{"kubernetes.io/service-name":"b"},"ownerReferences":[{"controller":true,"uid":"c","name":"d"}],"creationTimestamp":"2026-11-23T21:40:00Z"},"spec":{"replicas":1,"ports":[{"port":80,"targetPort":"http"}],"selector":{"a":"b","matchLabels":{}},"maxUnavailable":1,"template":{"metadata":{"labels":{}}},"model":{"uri":"https://a/b"},"nodeName":"n"},"status":{"podIP":"1.2.3.4","conditions":[{"type":"Ready","status":"True"},{"type":"PodScheduled","status":"False","message":"m"}],"containerStatuses":[{"name":"sidecar","restartCount":1,"state":{"running":{"startedAt":"2026-11-23T21:40:00Z"}},"lastState":{"terminated":{"exitCode":1}}}]},"endpoints":[{"conditions":{"ready":true},"targetRef":{"uid":"u"}}]})",
       start +
           R"("podUID":"u","revision":"r","phase":"Ready","ready":true,"final":false,"digest":"sha256:9f","bytesFetched":12,"bytesTotal":12,"attempt":1,"proof":{"level":"Answers","format":"TorchScript","digest":"sha256:9f","cases":3,"tolerance":{"absolute":1e-4,"source":""},"worstError":{"index":[3,7],"expected":null,"error":1e-7},"warmup":[{"batchSize":1,"firstMs":12.1}],"warnings":["a",""]}})",
       start +
