@@ -1,8 +1,8 @@
 # shellcheck shell=bash
 # The tests, all or those named, each part a step; then a table, and the sum as the last line.
 
-TEST_PARTS=(format crd python sanitized fuzz integration e2e chart)  # what is quick to fail first
-NAMED_PARTS=(unit tidy)  # only if named: the tests of `sanitized`, sooner; and clang-tidy, half an hour from nothing
+TEST_PARTS=(format crd python unit sanitized fuzz integration e2e chart)  # what is quick to fail first
+NAMED_PARTS=(tidy)  # only if named: half an hour from nothing
 PYTEST=(-p no:cacheprovider -q -rs --color=no --timeout=600)  # a test that hangs must not take the others with it
 RESULTS=$HERE/build/test-results
 
@@ -66,6 +66,7 @@ test_unit() {
   first unit build dev || return 0
   part unit "Unit tests" run_ctest dev unit
 }
+# All but those in the engine's sandbox: the sanitizers make system calls that it does not allow.
 test_sanitized() {
   first sanitized build asan || return 0
   part sanitized "Unit tests, with ASan and UBSan" run_ctest asan sanitized
