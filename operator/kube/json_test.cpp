@@ -80,6 +80,13 @@ TEST(ReadList, AnEmptySliceOfGoIsAnEmptyList) {
   EXPECT_TRUE(ReadList(json.view(), [](Json) { FAIL(); }));
 }
 
+TEST(ReadList, ItemsThatAreNeitherAListNorNullAreRefused) {
+  for (const char* items : {"null@", "nul", "{}", "7", "\"a\"", "true"}) {
+    const JsonBuffer json(std::string(R"({"metadata":{"resourceVersion":"7"},"items":)") + items + "}");
+    EXPECT_FALSE(ReadList(json.view(), [](Json) {})) << items;
+  }
+}
+
 TEST(ReadList, ACutListIsNoList) {
   const std::string whole = R"({"metadata":{"resourceVersion":"12"},"items":[{"metadata":{"name":"a"}}]})";
   for (std::size_t length = 0; length < whole.size(); ++length) {

@@ -4,6 +4,7 @@
 
 #include <gmock/gmock.h>
 
+#include <algorithm>
 #include <cstring>
 #include <format>
 #include <optional>
@@ -32,7 +33,8 @@ class RequestTest : public ::testing::Test {
   std::vector<T> values(const Inputs& inputs, std::size_t index = 0) {
     const auto& tensor = inputs.tensors.at(index);
     std::vector<T> result(tensor.bytes / sizeof(T));
-    std::memcpy(result.data(), arena_.bytes().data() + tensor.offset, tensor.bytes);
+    std::ranges::copy(arena_.bytes().subspan(tensor.offset, tensor.bytes),
+                      std::as_writable_bytes(std::span(result)).begin());
     return result;
   }
 
