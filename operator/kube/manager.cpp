@@ -119,9 +119,9 @@ void Manager::KeepHouse(const std::stop_token& stop) {
   while (!synced()) {
     if (!clock_.Sleep(kSyncPoll, stop)) return;
   }
-  ForgetStart();
   do {
     ReturnFreeMemory();
+    ReturnIdleCode();
   } while (clock_.Sleep(kHousekeeping, stop));
 }
 

@@ -12,7 +12,7 @@ namespace pilotlight::kube {
 namespace {
 
 // Only what is mapped from a file and cannot have been written to: for anything else, this would lose data.
-int ForgetCode(dl_phdr_info* object, std::size_t /*size*/, void* /*user*/) {
+int ReturnCode(dl_phdr_info* object, std::size_t /*size*/, void* /*user*/) {
   const auto page = static_cast<std::uintptr_t>(sysconf(_SC_PAGESIZE));
   if (object->dlpi_name == nullptr || std::string_view(object->dlpi_name).starts_with("linux-vdso")) return 0;
   for (int i = 0; i < object->dlpi_phnum; ++i) {
@@ -39,8 +39,8 @@ void ReturnFreeMemory() {
   malloc_trim(0);
 }
 
-void ForgetStart() {
-  dl_iterate_phdr(&ForgetCode, nullptr);
+void ReturnIdleCode() {
+  dl_iterate_phdr(&ReturnCode, nullptr);
 }
 
 }  // namespace pilotlight::kube

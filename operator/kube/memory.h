@@ -12,8 +12,9 @@ void KeepMemorySmall();
 // Gives what is free on the heap back to the system, e.g. after the first lists.
 void ReturnFreeMemory();
 
-// Gives back the pages of code and constants that have been touched so far: most of them only the start
-// needs. The others come back from the page cache at their next use, so call it once, when the start is over.
-void ForgetStart();
+// Gives back the pages of code and constants that have been touched so far: most of them only the start or a
+// rare event needs. The others come back from the page cache at their next use, some hundred short faults, so
+// call it seldom.
+void ReturnIdleCode();
 
 }  // namespace pilotlight::kube

@@ -75,11 +75,12 @@ def test_is_alive_but_not_ready_without_lists(stage, operator_program):
 
 
 def test_idle_memory_is_small(scene, capsys):
+    """Each 20 s it gives back what it does not use."""
     story.first(scene)
-    rss = scene.operator.rss()
+    mib = lambda: scene.operator.rss() / MIB
+    eventually(lambda: f"at most 20 MiB are resident; it is {mib():.1f}", lambda: mib() <= 20, timeout=60)
     with capsys.disabled():
-        print(f"\noperator, idle: {rss / MIB:.1f} MiB resident (at most 20)", end=" ")
-    assert rss <= 20 * MIB
+        print(f"\noperator, idle: {mib():.1f} MiB resident (at most 20)", end=" ")
 
 
 def test_metrics_bear_the_names_that_dashboards_know(scene):
