@@ -39,20 +39,20 @@ std::string answers(const json& proof) {
   const auto worst = proof.find("worstError");
   if (worst == proof.end()) return {};
   return std::format("{} golden cases; worst error {} of {} allowed (case {}, {}{}: expected {}, got {})",
-                     proof.value("cases", 0), number((*worst)["error"]), number((*worst)["allowed"]),
-                     worst->value("case", ""), worst->value("tensor", ""), (*worst)["index"].dump(),
-                     number((*worst)["expected"]), number((*worst)["actual"]));
+                     proof.value("cases", 0), number(worst->at("error")), number(worst->at("allowed")),
+                     worst->value("case", ""), worst->value("tensor", ""), worst->at("index").dump(),
+                     number(worst->at("expected")), number(worst->at("actual")));
 }
 
 std::string tolerance(const json& proof) {
   const auto found = proof.find("tolerance");
   if (found == proof.end()) return {};
-  return std::format("absolute {}, relative {} (from: {})", number((*found)["absolute"]),
-                     number((*found)["relative"]), found->value("source", ""));
+  return std::format("absolute {}, relative {} (from: {})", number(found->at("absolute")),
+                     number(found->at("relative")), found->value("source", ""));
 }
 
 std::string runtime(const json& proof) {
-  const auto& found = proof["runtime"];
+  const auto& found = proof.at("runtime");
   return std::format("torch {}, {}, threads: {}, graph: {}", found.value("torch", ""),
                      found.value("device", ""), found.value("threads", 0), found.value("graph", ""));
 }
@@ -65,9 +65,9 @@ std::string exporter(const json& proof) {
 
 std::string warmup(const json& proof) {
   std::string text;
-  for (const auto& each : proof["warmup"]) {
+  for (const auto& each : proof.at("warmup")) {
     text += std::format("{}batch {}: {} ms first, {} ms warm", text.empty() ? "" : "; ",
-                        each.value("batchSize", 0), number(each["firstMs"]), number(each["warmMs"]));
+                        each.value("batchSize", 0), number(each.at("firstMs")), number(each.at("warmMs")));
   }
   return text;
 }
@@ -153,7 +153,7 @@ std::string verdict_text(const front::Status& status, std::string_view model) {
   }
   table.add("took", timings(status.timings));
   if (!status.proof.is_null()) {
-    for (const auto& warning : status.proof["warnings"]) table.add("warning", warning.get<std::string>());
+    for (const auto& warning : status.proof.at("warnings")) table.add("warning", warning.get<std::string>());
   }
   return std::format("{}  {}\n{}", upper(verdict_name(verdict_of(status))), model, std::move(table).text());
 }

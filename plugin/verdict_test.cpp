@@ -83,6 +83,14 @@ TEST(Verdict, NanOfAProofIsNull) {
   EXPECT_THAT(verdict_text(status, "m.tar"), HasSubstr("expected NaN"));
 }
 
+TEST(Verdict, AProofWithoutAPartIsAnError) {
+  for (const char* part : {"runtime", "warmup", "warnings"}) {
+    auto status = Proven();
+    status.proof.erase(part);
+    EXPECT_THROW(verdict_text(status, "m.tar"), json::exception) << part;
+  }
+}
+
 TEST(Verdict, TextOfARefusalSaysWhyAndWhatToDo) {
   const auto text = verdict_text(With(Phase::kFailed), "m.tar");
   EXPECT_THAT(text, StartsWith("REFUSED  m.tar\n"));
