@@ -5,7 +5,7 @@
 
 machine_pid() {
   local pid started now
-  read -r pid started <"$STATE/$1/init" 2>/dev/null || return 1
+  read -r pid started 2>/dev/null <"$STATE/$1/init" || return 1
   now=$(started_at "$pid") || return 1
   [[ $now == "$started" ]] || return 1  # the id has been given to another process since
   printf '%s\n' "$pid"
@@ -29,13 +29,13 @@ machine_start() {
   local name=$1 i
   shift
   mkdir -p "$STATE/$name"
-  rm -f "$STATE/$name/init"
+  rm -f "$STATE/$name/init" "$STATE/$name/entered"
   # setsid: a Ctrl-C meant for `dev` must not reach the cluster. Nor must `dev`'s lock.
   setsid unshare --mount --pid --fork --kill-child --net --uts --ipc --propagation private \
     bash "$STATE/inside/machine" "$ROOT" "$CACHE" "$STATE" "$CLUSTER" "$name" "$@" \
     >"$STATE/$name.log" 2>&1 </dev/null 9>&- &
   for ((i = 0; i < 100; i++)); do
-    machine_alive "$name" && return 0
+    [[ -e $STATE/$name/entered ]] && machine_alive "$name" && return 0
     sleep 0.1
   done
   tail -n 20 "$STATE/$name.log" >&2
