@@ -50,3 +50,31 @@ def checkpoint() -> bytes:
     raw = io.BytesIO()
     torch.save(Scale(2.0).state_dict(), raw)
     return raw.getvalue()
+
+
+def resnet(folder: Path) -> Path:
+    """A ResNet-18 with random weights, to be proven within the default tolerances."""
+    from torchvision.models import resnet18
+
+    path = folder / "resnet.tar"
+    if not path.exists():
+        torch.manual_seed(18)
+        export(resnet18(weights=None), torch.rand(4, 3, 64, 64), path, name="resnet", output_names=["logits"],
+               tolerance=1e-4, scalar_kernels=False, quiet=True)
+    return path
+
+
+def with_a_weight_changed(good: Path, name: str, share: float, path: Path) -> Path:
+    """The same bundle, but one of the model's tensors has moved by this share of its norm, in a random direction."""
+    opened = Bundle(good)
+    file = opened.manifest["model"]["file"]
+    module = torch.jit.load(io.BytesIO(opened.members[file]))
+    weight = module.state_dict()[name]
+    noise = torch.randn(weight.shape, generator=torch.Generator().manual_seed(1))
+    weight += noise * (share * weight.norm() / noise.norm())
+    changed = io.BytesIO()
+    torch.jit.save(module, changed)
+    members = {name: data for name, data in opened.members.items() if name != "model.yaml"}
+    members[file] = changed.getvalue()
+    bundle.write(path, {key: value for key, value in opened.manifest.items() if key != "files"}, members)
+    return path

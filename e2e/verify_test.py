@@ -98,3 +98,28 @@ def test_what_cannot_be_had_is_undecided(verify, tmp_path):
 def test_a_mistake_in_the_command_is_told_from_a_refusal(verify, arguments):
     said = verify(*arguments)
     assert said.returncode == UNDECIDED and said.stderr and not said.stdout
+
+
+@pytest.fixture(scope="module")
+def resnet(tmp_path_factory):
+    return bundles.resnet(tmp_path_factory.mktemp("resnet"))
+
+
+def test_a_good_resnet_passes_within_the_default_tolerances_at_every_batch_size(verify, resnet):
+    said = verify(resnet, "-o", "json", "--batch-sizes", "1,2,3,8,16")
+    assert said.returncode == PROVEN, said
+    proof = json.loads(said.stdout)["proof"]
+    assert proof["level"] == "Answers"
+    assert (proof["tolerance"]["absolute"], proof["tolerance"]["relative"]) == (1e-4, 1e-4)
+    assert proof["worstError"]["error"] < proof["worstError"]["allowed"] / 5, "the tolerance is no near thing"
+    assert [each["batchSize"] for each in proof["warmup"]] == [1, 2, 3, 8, 16]
+    tried = {each["graph"]: each for each in proof["graphs"]}
+    assert set(tried) == {"plain", "frozen", "optimized"} and all("ms" in each for each in tried.values()), tried
+
+
+@pytest.mark.parametrize("weight", ["conv1.weight", "layer1.0.bn1.weight", "layer2.0.downsample.0.weight",
+                                    "layer4.1.conv2.weight", "layer4.1.bn2.running_var", "fc.weight", "fc.bias"])
+def test_a_resnet_with_one_weight_changed_by_a_hundredth_of_its_norm_is_refused(verify, resnet, tmp_path, weight):
+    said = verify(bundles.with_a_weight_changed(resnet, weight, 0.01, tmp_path / "changed.tar"), "-o", "json")
+    assert said.returncode == REFUSED, said
+    assert json.loads(said.stdout)["failure"]["reason"] == "GoldenMismatch"

@@ -2,6 +2,7 @@
 
 #include <torch/torch.h>
 
+#include <algorithm>
 #include <cmath>
 #include <format>
 #include <utility>
@@ -52,72 +53,105 @@ Fault threw(const RunError& error, const std::string& where) {
           .remedy = "Run the exported model on this golden case in Python, and export it again."};
 }
 
+Outcome<void> not_a_batch(Fault fault) {
+  fault.remedy =
+      "The contract says that the first dimension is a batch, but an answer depends on its neighbours or on "
+      "the "
+      "batch's size. Export the model in evaluation mode, or give the contract a fixed shape.";
+  return std::unexpected(std::move(fault));
+}
+
+Outcome<Tensors> answer(Model& model, const wire::Contract& contract, const Tensors& inputs,
+                        const std::string& where) {
+  // The model gets copies: it may write into its inputs.
+  Tensors copies;
+  for (const at::Tensor& each : inputs) copies.push_back(each.clone());
+  auto answered = model.run(copies);
+  if (!answered) return std::unexpected(threw(answered.error(), where));
+  auto arranged = arrange_outputs(*std::move(answered), contract, batch_of(contract, inputs));
+  if (!arranged) {
+    return refuse("InvalidContract", where + ": " + arranged.error(),
+                  "Correct the contract's outputs, or export the bundle again.");
+  }
+  return *std::move(arranged);
+}
+
+struct Example {
+  Tensors inputs;
+  Tensors outputs;
+};
+
+Outcome<Example> example_of(const GoldenCase& golden, const wire::Contract& contract) {
+  auto inputs = inputs_of(golden, contract);
+  if (!inputs) return std::unexpected(std::move(inputs).error());
+  auto outputs = tensors_of(golden.outputs, contract.outputs, "case " + golden.name + ": its outputs");
+  if (!outputs) return std::unexpected(std::move(outputs).error());
+  return Example{.inputs = *std::move(inputs), .outputs = *std::move(outputs)};
+}
+
+Tensors rows_of(const Tensors& from, std::int64_t begin, std::int64_t count) {
+  Tensors rows;
+  for (const at::Tensor& each : from) rows.push_back(each.narrow(0, begin, count).clone());
+  return rows;
+}
+
 // Checks one case; keeps what is the same for all of its runs.
 class Case {
  public:
-  Case(Model& model, const wire::Contract& contract, const GoldenCase& golden,
+  Case(Model& model, const wire::Contract& contract, std::string name, Example example,
        const wire::LoadRequest& request, const Manifest& manifest)
-      : model_(model), contract_(contract), name_("case " + golden.name), case_(golden.name) {
+      : model_(model), contract_(contract), name_(std::move(name)), example_(std::move(example)) {
     for (const wire::TensorSpec& spec : contract.outputs) {
       tolerances_.push_back(tolerance_for(spec.datatype.value_or(wire::Datatype::kFp32), request, manifest));
     }
+    for (const at::Tensor& each : example_.outputs) scales_.push_back(scale_of(each));
   }
 
-  Outcome<void> check(const GoldenCase& golden, GoldenReport& report) {
-    auto inputs = inputs_of(golden, contract_);
-    if (!inputs) return std::unexpected(std::move(inputs).error());
-    auto expected = tensors_of(golden.outputs, contract_.outputs, name_ + ": its outputs");
-    if (!expected) return std::unexpected(std::move(expected).error());
-    for (const at::Tensor& each : *expected) scales_.push_back(scale_of(each));
-    for (const std::string& run : {name_, name_ + ", second run"}) {
-      if (auto result = once(*inputs, *expected, run, report); !result) return result;
+  Outcome<void> check(GoldenReport& report) {
+    const std::string where = "case " + name_;
+    for (const std::string& run : {where, where + ", second run"}) {
+      if (auto result = once(example_.inputs, example_.outputs, run, report); !result) return result;
     }
-    return rows_alone(*inputs, *expected, report);
+    return rows_alone(report);
+  }
+
+  const std::string& name() const { return name_; }
+  const Example& example() const { return example_; }
+
+  // Whether `actual` is what the case's outputs must be, where `expected` are some of their rows.
+  Outcome<void> judge(const Tensors& actual, const Tensors& expected, const std::string& where,
+                      GoldenReport& report) const {
+    for (std::size_t i = 0; i < expected.size(); ++i) {
+      if (auto result = judge(actual[i], expected[i], i, where, report); !result) return result;
+    }
+    return {};
   }
 
  private:
-  Outcome<void> rows_alone(const Tensors& inputs, const Tensors& expected, GoldenReport& report) {
-    const auto batch = batch_of(contract_, inputs);
+  Outcome<void> rows_alone(GoldenReport& report) {
+    // Of a large batch, rows from all over it.
+    constexpr std::int64_t kMostRows = 16;
+    const auto batch = batch_of(contract_, example_.inputs);
     if (!batch || *batch < 2) return {};
-    for (std::int64_t row = 0; row < *batch; ++row) {
-      const auto take = [row](const Tensors& from) {
-        Tensors rows;
-        for (const at::Tensor& each : from) rows.push_back(each.narrow(0, row, 1).clone());
-        return rows;
-      };
-      auto result =
-          once(take(inputs), take(expected), std::format("{}, row {} run alone", name_, row), report);
-      if (!result) {
-        result.error().remedy =
-            "The contract says that the first dimension is a batch, but an answer depends on its neighbours "
-            "or "
-            "on the batch's size. Export the model in evaluation mode, or give the contract a fixed shape.";
-        return result;
-      }
+    const std::int64_t count = std::min(*batch, kMostRows);
+    for (std::int64_t i = 0; i < count; ++i) {
+      const std::int64_t row = i * *batch / count;
+      auto result = once(rows_of(example_.inputs, row, 1), rows_of(example_.outputs, row, 1),
+                         std::format("case {}, row {} run alone", name_, row), report);
+      if (!result) return not_a_batch(std::move(result).error());
     }
     return {};
   }
 
   Outcome<void> once(const Tensors& inputs, const Tensors& expected, const std::string& where,
                      GoldenReport& report) {
-    // The model gets copies: it may write into its inputs.
-    Tensors copies;
-    for (const at::Tensor& each : inputs) copies.push_back(each.clone());
-    auto answer = model_.run(copies);
-    if (!answer) return std::unexpected(threw(answer.error(), where));
-    const auto actual = arrange_outputs(*std::move(answer), contract_, batch_of(contract_, inputs));
-    if (!actual) {
-      return refuse("InvalidContract", where + ": " + actual.error(),
-                    "Correct the contract's outputs, or export the bundle again.");
-    }
-    for (std::size_t i = 0; i < expected.size(); ++i) {
-      if (auto result = judge((*actual)[i], expected[i], i, where, report); !result) return result;
-    }
-    return {};
+    const auto actual = answer(model_, contract_, inputs, where);
+    if (!actual) return std::unexpected(actual.error());
+    return judge(*actual, expected, where, report);
   }
 
   Outcome<void> judge(const at::Tensor& actual, const at::Tensor& expected, std::size_t output,
-                      const std::string& where, GoldenReport& report) {
+                      const std::string& where, GoldenReport& report) const {
     const std::string& tensor = contract_.outputs[output].name;
     if (actual.sizes() != expected.sizes()) {
       return refuse("GoldenMismatch",
@@ -129,7 +163,7 @@ class Case {
     if (!worst.passes()) return mismatch(worst, tensor, where);
     if (report.worst_case.empty() || worst.share > report.worst.share) {
       report.tolerance = tolerances_[output];
-      report.worst_case = case_;
+      report.worst_case = name_;
       report.worst_tensor = tensor;
       report.worst = worst;
     }
@@ -155,10 +189,65 @@ class Case {
   Model& model_;
   const wire::Contract& contract_;
   std::string name_;
-  std::string case_;
+  Example example_;
   std::vector<Tolerance> tolerances_;  // by output
   std::vector<double> scales_;         // by output
 };
+
+// Whether the two differ in the first dimension alone, so that they can be one batch.
+bool same_rows(const Tensors& a, const Tensors& b) {
+  return std::ranges::equal(a, b, [](const at::Tensor& one, const at::Tensor& other) {
+    return one.scalar_type() == other.scalar_type() && one.sizes().slice(1) == other.sizes().slice(1);
+  });
+}
+
+// Runs all cases that go together with the first as one batch; a case by itself, twice in it.
+Outcome<void> together(Model& model, const wire::Contract& contract, const std::vector<Case>& cases,
+                       GoldenReport& report) {
+  constexpr std::int64_t kMostRows = 8;
+  if (cases.empty()) return {};
+  const Example& first = cases.front().example();
+  if (!batch_of(contract, first.inputs)) return {};
+  std::vector<const Case*> chosen;
+  std::int64_t rows = 0;
+  for (const Case& each : cases) {
+    const Example& example = each.example();
+    const std::int64_t more = example.inputs.front().size(0);
+    if (rows + more > kMostRows || !same_rows(example.inputs, first.inputs) ||
+        !same_rows(example.outputs, first.outputs)) {
+      continue;
+    }
+    chosen.push_back(&each);
+    rows += more;
+  }
+  if (chosen.size() == 1) chosen.push_back(chosen.front());
+  if (chosen.empty()) return {};
+  Tensors inputs;
+  for (std::size_t i = 0; i < first.inputs.size(); ++i) {
+    Tensors parts;
+    for (const Case* each : chosen) parts.push_back(each->example().inputs[i]);
+    inputs.push_back(at::cat(parts));
+  }
+  const auto actual =
+      answer(model, contract, inputs, std::format("a batch of {} golden cases", chosen.size()));
+  if (!actual && actual.error().reason == "OutOfMemory") return {};  // nobody has asked for that batch
+  if (!actual) {
+    auto fault = actual.error();
+    if (fault.reason == "LoadFailed") fault.reason = "InvalidContract";  // each case by itself did not fail
+    return not_a_batch(std::move(fault));
+  }
+  const std::int64_t rows_in_all = inputs.front().size(0);
+  std::int64_t row = 0;
+  for (const Case* each : chosen) {
+    const Tensors& expected = each->example().outputs;
+    const std::int64_t count = each->example().inputs.front().size(0);
+    auto result = each->judge(rows_of(*actual, row, count), expected,
+                              std::format("case {} in a batch of {}", each->name(), rows_in_all), report);
+    if (!result) return not_a_batch(std::move(result).error());
+    row += count;
+  }
+  return {};
+}
 
 }  // namespace
 
@@ -178,9 +267,15 @@ Outcome<GoldenReport> run_golden(Model& model, const wire::Contract& contract, c
   const Manifest manifest = bundle.manifest.value_or(Manifest{});
   GoldenReport report{
       .cases = bundle.cases.size(), .tolerance = {}, .worst_case = {}, .worst_tensor = {}, .worst = {}};
+  std::vector<Case> cases;
   for (const GoldenCase& golden : bundle.cases) {
-    Case one(model, contract, golden, request, manifest);
-    if (auto result = one.check(golden, report); !result) return std::unexpected(std::move(result).error());
+    auto example = example_of(golden, contract);
+    if (!example) return std::unexpected(std::move(example).error());
+    cases.emplace_back(model, contract, golden.name, *std::move(example), request, manifest);
+    if (auto result = cases.back().check(report); !result) return std::unexpected(std::move(result).error());
+  }
+  if (auto result = together(model, contract, cases, report); !result) {
+    return std::unexpected(std::move(result).error());
   }
   return report;
 }

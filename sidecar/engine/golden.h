@@ -20,11 +20,11 @@ struct GoldenReport {
   Deviation worst;
 };
 
-// Runs every case twice, and, where the contract has a batch, every row of it alone: a model that is not
-// deterministic, or whose rows depend on each other, must not be batched. The outputs are checked against the
-// contract too.
-// Faults: `GoldenMismatch`, `NonFiniteOutput`, `InvalidContract`, `InvalidBundle` (a case that does not suit
-// the contract), `LoadFailed` (forward threw), `OutOfMemory`.
+// Runs every case twice, and, where the contract has a batch, every row of it alone, and all cases whose
+// shapes allow it as one batch: a model that is not deterministic, or whose rows depend on each other, must
+// not be batched. The outputs are checked against the contract too. Faults: `GoldenMismatch`,
+// `NonFiniteOutput`, `InvalidContract`, `InvalidBundle` (a case that does not suit the contract),
+// `LoadFailed` (forward threw), `OutOfMemory`.
 Outcome<GoldenReport> run_golden(Model& model, const wire::Contract& contract, const Bundle& bundle,
                                  const wire::LoadRequest& request);
 

@@ -16,6 +16,7 @@
 #include <vector>
 
 #include "common/log/log.h"
+#include "common/text/printable.h"
 #include "sidecar/engine/bundle/mapped_file.h"
 #include "sidecar/engine/process.h"
 #include "sidecar/engine/prover.h"
@@ -72,21 +73,14 @@ wire::FailureClass class_of(const Fault& fault, bool pinned) {
 }
 
 // What a bundle's author wrote may be part of a message, and be as long as they liked.
-std::string bounded(std::string text) {
-  constexpr std::size_t kMost = 2000;
-  std::ranges::replace_if(text, [](unsigned char c) { return c < 0x20 || c == 0x7f; }, ' ');
-  if (text.size() <= kMost) return text;
-  std::size_t end = kMost;
-  while (end > 0 && (static_cast<unsigned char>(text[end]) & 0xc0) == 0x80) --end;  // inside a character
-  return text.substr(0, end) + "…";
-}
+constexpr std::size_t kMostText = 2000;
 
 int report_failure(Fault fault, bool pinned, std::string phase) {
   const wire::Failure failure{.failure_class = class_of(fault, pinned),
                               .reason = std::move(fault.reason),
                               .phase = std::move(phase),
-                              .message = bounded(std::move(fault.message)),
-                              .remedy = bounded(std::move(fault.remedy))};
+                              .message = Printable(fault.message, kMostText),
+                              .remedy = Printable(fault.remedy, kMostText)};
   const auto sent = wire::send_json(wire::kEngineSocket, wire::Kind::kFailed, wire::to_json(failure));
   return sent ? kRefused : kProtocol;
 }
@@ -117,6 +111,12 @@ std::expected<Proven, int> prove_and_report(const Order& order, const std::vecto
                         phase = next;
                         std::ignore =
                             wire::send_json(wire::kEngineSocket, wire::Kind::kProgress, {{"phase", phase}});
+                      },
+                  .try_graph =
+                      [](wire::Graph graph, std::optional<double> within) {
+                        json document = {{"graph", wire::graph_name(graph)}};
+                        if (within) document["withinSeconds"] = *within;
+                        std::ignore = wire::send_json(wire::kEngineSocket, wire::Kind::kProgress, document);
                       }});
   });
   if (!proven) {

@@ -105,10 +105,12 @@ Outcome<Model> Model::load(std::span<const std::byte> archive) {
   return Model(std::make_unique<Module>(*std::move(module)), *std::move(signature));
 }
 
-std::optional<Model> Model::frozen() const {
-  auto module = guarded([this] {
+std::optional<Model> Model::with_graph(wire::Graph graph) const {
+  auto module = guarded([this, graph] {
     const torch::NoGradGuard no_gradients;
-    return torch::jit::freeze(module_->value);
+    auto frozen = torch::jit::freeze(module_->value);
+    if (graph == wire::Graph::kOptimized) frozen = torch::jit::optimize_for_inference(frozen);
+    return frozen;
   });
   if (!module) return std::nullopt;
   return Model(std::make_unique<Module>(*std::move(module)), signature_);

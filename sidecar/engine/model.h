@@ -13,6 +13,7 @@
 #include "sidecar/engine/bundle/fault.h"
 #include "sidecar/engine/run_error.h"
 #include "sidecar/engine/signature.h"
+#include "sidecar/wire/load_request.h"
 
 namespace pilotlight::engine {
 
@@ -35,9 +36,9 @@ class Model {
 
   [[nodiscard]] const Signature& signature() const { return signature_; }
 
-  // The same module with its parameters folded into its graph; nullopt if it cannot be. It shares weights
-  // with this one, and may answer differently only by a fault of LibTorch's: so it must pass the same proof.
-  [[nodiscard]] std::optional<Model> frozen() const;
+  // The same module with another form of its graph; nullopt if it cannot be given that. It may share weights
+  // with this one, and answer differently only by a fault of LibTorch's: so it must pass the same proof.
+  [[nodiscard]] std::optional<Model> with_graph(wire::Graph graph) const;
 
   // Runs forward with inputs by position. The model may keep what it was given.
   std::expected<Outputs, RunError> run(const std::vector<at::Tensor>& inputs);

@@ -49,9 +49,11 @@ TEST(LoadedModel, FlattensWhatForwardReturns) {
 TEST(LoadedModel, FreezesAndAnswersTheSame) {
   const auto model =
       model_of("def forward(self, x):\n    return x * self.w\n", {{"w", torch::full({2}, 3.0F)}});
-  auto frozen = model.frozen();
-  ASSERT_TRUE(frozen);
-  EXPECT_TRUE(frozen->run({torch::ones({2})})->tensors[0].equal(torch::full({2}, 3.0F)));
+  for (const wire::Graph graph : {wire::Graph::kFrozen, wire::Graph::kOptimized}) {
+    auto changed = model.with_graph(graph);
+    ASSERT_TRUE(changed) << wire::graph_name(graph);
+    EXPECT_TRUE(changed->run({torch::ones({2})})->tensors[0].equal(torch::full({2}, 3.0F)));
+  }
 }
 
 Fault load_fault(const std::string& file) {

@@ -1,5 +1,6 @@
 #include <torch/torch.h>
 
+#include <cmath>
 #include <nlohmann/json.hpp>
 
 #include "sidecar/engine/prover.h"
@@ -17,7 +18,7 @@ json to_json(const Proof& proof) {
                     {{"torch", TORCH_VERSION},
                      {"device", "cpu"},
                      {"threads", proof.threads},
-                     {"graph", proof.frozen ? "frozen" : "plain"}}},
+                     {"graph", wire::graph_name(proof.graph)}}},
                    {"sandbox", proof.sandbox},
                    {"warmup", json::array()},
                    {"warnings", proof.warnings}};
@@ -34,6 +35,11 @@ json to_json(const Proof& proof) {
   for (const Warmth& warmth : proof.warmup) {
     document["warmup"].push_back(
         {{"batchSize", warmth.batch_size}, {"firstMs", warmth.first_ms}, {"warmMs", warmth.warm_ms}});
+  }
+  for (const GraphTrial& trial : proof.graphs) {
+    json& each = document["graphs"].emplace_back(json{{"graph", wire::graph_name(trial.graph)}});
+    if (std::isfinite(trial.milliseconds)) each["ms"] = trial.milliseconds;
+    if (!trial.refused.empty()) each["refused"] = trial.refused;
   }
   if (!proof.exporter_torch.empty()) document["exporter"]["torch"] = proof.exporter_torch;
   if (!proof.exporter_python.empty()) document["exporter"]["python"] = proof.exporter_python;

@@ -7,6 +7,7 @@
 #include <utility>
 
 #include "sidecar/engine/bundle/bundle.h"
+#include "sidecar/engine/graph_choice.h"
 #include "sidecar/engine/outputs.h"
 #include "sidecar/engine/samples.h"
 
@@ -227,30 +228,28 @@ Outcome<Proven> prove(const Proving& proving) {
   check_names(plain->signature(), contract, proof.warnings);
   const auto loaded = proving.clock();
 
-  // The frozen graph is faster, and serves if it passes; the plain one is the model as it was written, and
-  // says what is wrong with it.
-  const auto try_graph = [&](Model& model, Proof& into) {
-    return Attempt(proving, *bundle, model, contract).check(into);
-  };
-  std::optional<Model> chosen = plain->frozen();
-  Proof with_frozen = proof;
-  if (chosen && try_graph(*chosen, with_frozen)) {
-    proof = std::move(with_frozen);
-    proof.frozen = true;
-  } else {
-    chosen = *std::move(plain);
-    if (auto result = try_graph(*chosen, proof); !result) return std::unexpected(std::move(result).error());
+  std::vector<at::Tensor> inputs;
+  if (!bundle->cases.empty()) {
+    auto read = inputs_of(bundle->cases.front(), contract);
+    if (!read) return std::unexpected(std::move(read).error());
+    inputs = *std::move(read);
   }
+  auto chosen = choose_graph(
+      *std::move(plain), proof, proving,
+      [&](Model& model, Proof& into) { return Attempt(proving, *bundle, model, contract).check(into); },
+      inputs);
+  if (!chosen) return std::unexpected(std::move(chosen).error());
+  proof = std::move(chosen->proof);
   if (auto result = check_level(proof, proving.request); !result)
     return std::unexpected(std::move(result).error());
   const auto checked = proving.clock();
 
   if (proving.for_traffic) proving.enter_phase("Warming");
-  if (auto result = Attempt(proving, *bundle, *chosen, contract).warm(proof); !result) {
+  if (auto result = Attempt(proving, *bundle, chosen->model, contract).warm(proof); !result) {
     return std::unexpected(std::move(result).error());
   }
   const auto warm = proving.clock();
-  return Proven{.model = *std::move(chosen),
+  return Proven{.model = std::move(chosen->model),
                 .contract = contract,
                 .proof = std::move(proof),
                 .load_seconds = Seconds(loaded - started).count(),

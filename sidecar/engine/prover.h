@@ -3,6 +3,7 @@
 #include <cstddef>
 #include <functional>
 #include <nlohmann/json_fwd.hpp>
+#include <optional>
 #include <span>
 #include <string>
 #include <string_view>
@@ -15,6 +16,13 @@
 
 namespace pilotlight::engine {
 
+// One form of the graph, tried.
+struct GraphTrial {
+  wire::Graph graph = wire::Graph::kPlain;
+  double milliseconds = 0;  // of a run on a golden case; infinite if it was not to be measured
+  std::string refused;      // why it is not used
+};
+
 // What a model has shown, for the `proof` part of the status document.
 struct Proof {
   wire::ProofLevel level = wire::ProofLevel::kLoaded;
@@ -22,7 +30,8 @@ struct Proof {
   GoldenReport golden;  // with level kAnswers
   std::vector<Warmth> warmup;
   int threads = 1;
-  bool frozen = false;  // the graph that passed, and serves
+  wire::Graph graph = wire::Graph::kPlain;  // that passed, and serves
+  std::vector<GraphTrial> graphs;
   std::string exporter_torch;
   std::string exporter_python;
   std::vector<std::string> sandbox;  // its layers that held
@@ -47,6 +56,9 @@ struct Proving {
   bool for_traffic;  // serve: warm up until steady; check: one run of each batch size is enough
   Clock clock;
   std::function<void(std::string_view)> enter_phase;  // Loading, Checking or Warming, before it starts
+  // Before a form of the graph is tried: the engine has hung if the next is not heard of within so many
+  // seconds.
+  std::function<void(wire::Graph, std::optional<double> within_seconds)> try_graph;
 };
 
 // Opens, loads, checks and warms. Everything a bad model can do to us, short of crashing, comes back as a

@@ -18,6 +18,7 @@ using ::testing::ElementsAre;
 using ::testing::HasSubstr;
 using ::testing::IsEmpty;
 using testing::model_file;
+using ::testing::Not;
 using testing::plain;
 
 constexpr const char* kDouble = "def forward(self, x):\n    return x * 2\n";
@@ -36,16 +37,21 @@ at::Tensor some(std::int64_t rows) {
 struct Run {
   Outcome<Proven> result;
   std::vector<std::string> phases;
+  std::vector<std::string> graphs;
 };
 
 Run run(const std::string& file, const wire::LoadRequest& request = {}, bool for_traffic = true) {
   std::vector<std::string> phases;
-  auto result = prove({.file = bytes(file),
-                       .request = request,
-                       .for_traffic = for_traffic,
-                       .clock = [] { return std::chrono::steady_clock::now(); },
-                       .enter_phase = [&phases](std::string_view phase) { phases.emplace_back(phase); }});
-  return {.result = std::move(result), .phases = std::move(phases)};
+  std::vector<std::string> graphs;
+  auto result = prove(
+      {.file = bytes(file),
+       .request = request,
+       .for_traffic = for_traffic,
+       .clock = [] { return std::chrono::steady_clock::now(); },
+       .enter_phase = [&phases](std::string_view phase) { phases.emplace_back(phase); },
+       .try_graph = [&graphs](wire::Graph graph,
+                              std::optional<double>) { graphs.emplace_back(wire::graph_name(graph)); }});
+  return {.result = std::move(result), .phases = std::move(phases), .graphs = std::move(graphs)};
 }
 
 Fault fault_of(const std::string& file, const wire::LoadRequest& request = {}) {
@@ -85,7 +91,9 @@ TEST(Prove, GoldenCasesThatPassProveTheAnswers) {
   EXPECT_EQ(document.at("worstError").at("tensor"), "y");
   EXPECT_EQ(document.at("worstError").at("index").size(), 2U);
   EXPECT_EQ(document.at("runtime").at("torch"), "2.6.0");
-  EXPECT_EQ(document.at("runtime").at("graph"), "frozen");
+  ASSERT_EQ(document.at("graphs").size(), 3U);
+  EXPECT_GT(document.at("graphs").at(0).at("ms"), 0);
+  EXPECT_THAT(ran.graphs, ElementsAre("frozen", "optimized", document.at("runtime").at("graph")));
   EXPECT_EQ(document.at("exporter").at("torch"), "2.6.0");
   EXPECT_EQ(document.at("warmup").at(1).at("batchSize"), 4);
 }
@@ -130,6 +138,58 @@ TEST(Prove, AModelThatAnswersDifferentlyTheSecondTimeFails) {
   const auto fault = fault_of(testing::write_bundle(text));
   EXPECT_EQ(fault.reason, "GoldenMismatch");
   EXPECT_THAT(fault.message, HasSubstr("case one"));
+}
+
+TEST(Prove, WhereAGraphIsGivenOnlyThatOneIsTried) {
+  wire::LoadRequest request;
+  for (const auto graph : {wire::Graph::kFrozen, wire::Graph::kOptimized}) {
+    request.graph = graph;
+    const auto ran = run(testing::write_bundle(doubling()), request);
+    ASSERT_TRUE(ran.result) << ran.result.error().message;
+    EXPECT_EQ(ran.result->proof.graph, graph);
+    EXPECT_THAT(ran.graphs, ElementsAre(wire::graph_name(graph)));
+  }
+  request.graph = wire::Graph::kPlain;
+  const auto ran = run(testing::write_bundle(doubling()), request);
+  ASSERT_TRUE(ran.result) << ran.result.error().message;
+  EXPECT_THAT(ran.graphs, IsEmpty());
+}
+
+TEST(Prove, AGraphThatDidNotComeBackIsNotTriedAgain) {
+  wire::LoadRequest request;
+  request.without_graphs = {wire::Graph::kOptimized};
+  const auto ran = run(testing::write_bundle(doubling()), request);
+  ASSERT_TRUE(ran.result) << ran.result.error().message;
+  EXPECT_THAT(ran.graphs, Not(Contains("optimized")));
+  EXPECT_NE(ran.result->proof.graph, wire::Graph::kOptimized);
+  EXPECT_EQ(to_json(ran.result->proof).at("graphs").at(2).at("refused"), "it did not come back");
+}
+
+TEST(Prove, WithoutGoldenCasesTheModelServesAsItWasWritten) {
+  BundleText text = doubling();
+  text.cases.clear();
+  const auto ran = run(testing::write_bundle(text));
+  ASSERT_TRUE(ran.result) << ran.result.error().message;
+  EXPECT_EQ(ran.result->proof.graph, wire::Graph::kPlain);
+  EXPECT_THAT(ran.graphs, IsEmpty());
+}
+
+TEST(Prove, RowsOfDifferentCasesAreRunTogether) {
+  BundleText text = doubling();
+  // Every case has one row, which alone is its own mean.
+  text.model = model_file("def forward(self, x):\n    return x + x.mean(0, True)\n");
+  text.cases = {golden("one", some(1), some(1) * 2), golden("two", some(1) + 5, (some(1) + 5) * 2)};
+  const auto fault = fault_of(testing::write_bundle(text));
+  EXPECT_EQ(fault.reason, "GoldenMismatch");
+  EXPECT_THAT(fault.message, HasSubstr("case one in a batch of 2"));
+  EXPECT_THAT(fault.remedy, HasSubstr("first dimension is a batch"));
+}
+
+TEST(Prove, ACaseByItselfIsRunBesideItsOwnCopy) {
+  BundleText text = doubling();
+  text.model = model_file("def forward(self, x):\n    return x * 2 * x.size(0)\n");
+  text.cases = {golden("one", some(1), some(1) * 2)};
+  EXPECT_THAT(fault_of(testing::write_bundle(text)).message, HasSubstr("case one in a batch of 2"));
 }
 
 TEST(Prove, AModelWhoseRowsDependOnEachOtherFails) {
@@ -316,12 +376,21 @@ TEST(Prove, ANewerExporterIsAWarningWhereGoldenCasesDecideAndElseARefusal) {
 
 TEST(Prove, WarmingUpWithABatchThatTheModelCannotTakeIsRefused) {
   BundleText text = doubling();
-  text.model = model_file("def forward(self, x):\n    assert x.size(0) <= 3, 'too many'\n    return x * 2\n");
+  text.model = model_file("def forward(self, x):\n    assert x.size(0) <= 7, 'too many'\n    return x * 2\n");
   wire::LoadRequest request;
   request.warmup_batch_sizes = {1, 8};
   const auto fault = fault_of(testing::write_bundle(text), request);
   EXPECT_EQ(fault.reason, "InvalidContract");
   EXPECT_THAT(fault.message, HasSubstr("the model fails with a batch of 8: AssertionError: too many"));
+}
+
+TEST(Prove, CasesThatTheModelCannotTakeAsOneBatchAreTheContractsFault) {
+  BundleText text = doubling();
+  text.model = model_file("def forward(self, x):\n    assert x.size(0) <= 3, 'too many'\n    return x * 2\n");
+  const auto fault = fault_of(testing::write_bundle(text));
+  EXPECT_EQ(fault.reason, "InvalidContract");
+  EXPECT_EQ(fault.message, "a batch of 2 golden cases: the model failed: AssertionError: too many");
+  EXPECT_THAT(fault.remedy, HasSubstr("a fixed shape"));
 }
 
 TEST(Prove, NamesInAnotherOrderAreAWarning) {

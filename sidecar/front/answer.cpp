@@ -150,6 +150,11 @@ http::Response failure_answer(Outcome outcome, std::string_view request_id) {
       return again("the model's process ended during this request and is being started again; try again");
     case Outcome::kExpired:
       return again("the request waited for longer than its deadline");
+    case Outcome::kDeadly:
+      return http::error(
+          422, std::format("the model's process has ended with these very inputs before (id {}): they "
+                           "are refused for ten minutes; send others",
+                           request_id));
     case Outcome::kOutOfMemory:
       return again("there is not enough memory for this request now; try a smaller batch");
     case Outcome::kOutputTooLarge:

@@ -10,7 +10,6 @@
 #include "sidecar/front/api.h"
 #include "sidecar/front/inferences.h"
 #include "sidecar/front/memory.h"
-#include "sidecar/front/memory_guard.h"
 #include "sidecar/front/metrics.h"
 #include "sidecar/front/sizes.h"
 #include "sidecar/front/timers.h"
@@ -62,9 +61,8 @@ struct Front::Parts {
         admin(lifecycle, metrics, [this] { refresh(); }),
         data_listener(io, api, options.limits),
         admin_listener(io, admin, admin_limits()),
-        guard(
-            timers, [] { return read_cgroup_memory(); },
-            [this](const CgroupMemory& now) { lifecycle.memory_full(now.held, now.limit); }) {}
+        guard(timers, options.memory,
+              [this](const CgroupMemory& now) { lifecycle.memory_held(now.held, now.limit); }) {}
 
   void refresh() {
     metrics.set_state(lifecycle.status());
@@ -97,7 +95,9 @@ Front::Front(boost::asio::io_context& io, const Config& config, const FrontOptio
            },
        .serving = [parts = parts_.get()](
                       Engine& engine) { parts->inferences.serve_with(engine, *parts->lifecycle.contract()); },
-       .lost = [parts = parts_.get()] { parts->inferences.lost(); },
+       .lost = [parts = parts_.get()](EngineEnd end) { parts->inferences.lost(end); },
+       .rest = [parts =
+                    parts_.get()](std::function<void()> idle) { parts->inferences.rest(std::move(idle)); },
        .result = [parts =
                       parts_.get()](const wire::ParsedResult& result) { parts->inferences.result(result); }});
 }

@@ -13,6 +13,7 @@
 #include "sidecar/front/drain.h"
 #include "sidecar/front/launcher.h"
 #include "sidecar/front/lifecycle.h"
+#include "sidecar/front/memory_guard.h"
 
 namespace boost::asio {
 class io_context;
@@ -28,6 +29,7 @@ struct FrontOptions {
   std::filesystem::path volume = "/mnt/model";
   std::filesystem::path termination_log = "/dev/termination-log";
   bool access_log = true;
+  MemoryGuard::Read memory = [] { return read_cgroup_memory(); };
   http::Limits limits;  // of the data port; the body's is the configuration's
   Drain::Times drain;
   std::size_t waiting_requests = 128;

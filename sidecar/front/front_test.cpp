@@ -535,6 +535,106 @@ TEST_F(FrontTest, AnEngineThatHangsIsEnded) {
   EXPECT_THAT(status()["engine"]["lastExit"].get<std::string>(), HasSubstr("did not end within 0.2 s"));
 }
 
+TEST_F(FrontTest, InputsThatAnEngineHasCrashedOnAreRefused) {
+  run_until_ready();
+  EXPECT_EQ(post(kInfer, infer_body(testing::kCrash)).status, 503);
+  await([](const json& s) { return s["ready"] == true && s["engine"]["restarts"] == 1; }, "restarted");
+  const auto again = post(kInfer, infer_body(testing::kCrash));
+  EXPECT_EQ(again.status, 422);
+  EXPECT_THAT(again.body, HasSubstr("ended with these very inputs before"));
+  EXPECT_EQ(post_binary({testing::kCrash, 2, 3}).status, 422) << "however they are written";
+  EXPECT_EQ(post(kInfer, infer_body(1)).status, 200);
+  EXPECT_EQ(status()["engine"]["restarts"], 1);
+}
+
+TEST_F(FrontTest, InputsThatAnEngineWasKilledWithAreRefusedTheSecondTime) {
+  config_.endpoint_timeout = std::chrono::duration<double>(0.2);
+  run_until_ready();
+  for (const int deaths : {1, 2}) {
+    EXPECT_EQ(post(kInfer, infer_body(testing::kHang)).status, 503);
+    await([&](const json& s) { return s["ready"] == true && s["engine"]["restarts"] == deaths; },
+          "restarted");
+  }
+  EXPECT_EQ(post(kInfer, infer_body(testing::kHang)).status, 422);
+  EXPECT_EQ(status()["engine"]["restarts"], 2);
+}
+
+TEST_F(FrontTest, WhatAnEngineThatDiesHadNotBegunIsAnsweredByTheNext) {
+  run_until_ready();
+  std::thread deadly([&] { EXPECT_EQ(post(kInfer, infer_body(testing::kSlowCrash)).status, 503); });
+  await([&](const json&) { return script_->inferences == 1; }, "begun");
+  std::vector<std::thread> others;
+  for (float i = 1; i <= 4; ++i) {
+    others.emplace_back([&, i] {
+      const auto answer = post(kInfer, infer_body(i));
+      EXPECT_EQ(answer.status, 200) << answer.body;
+    });
+  }
+  await([&](const json&) { return metric("pilotlight_queue_depth") == 3; }, "waiting");
+  script_->release();
+  deadly.join();
+  for (auto& each : others) each.join();
+  EXPECT_EQ(status()["engine"]["restarts"], 1);
+}
+
+// 1000 MiB, of which so many are held.
+class MemoryTest : public FrontTest {
+ protected:
+  MemoryTest() {
+    options_.memory = [held = held_, looks = looks_] {
+      ++*looks;
+      return CgroupMemory{.held = static_cast<std::uint64_t>(*held) << 20U, .limit = 1000ULL << 20U};
+    };
+  }
+  void hold(int mebibytes) { *held_ = mebibytes; }
+  void await_looks(int more) {
+    await([this, until = *looks_ + more](const json&) { return *looks_ >= until; }, "looks at the memory");
+  }
+
+ private:
+  std::shared_ptr<std::atomic<int>> held_ = std::make_shared<std::atomic<int>>(500);
+  std::shared_ptr<std::atomic<int>> looks_ = std::make_shared<std::atomic<int>>(0);
+};
+
+TEST_F(MemoryTest, AnEngineThatHasGrownIsReplacedOnceItHasAnsweredWhatItHas) {
+  run_until_ready();
+  await_looks(2);
+  std::thread slow([&] { EXPECT_EQ(post(kInfer, infer_body(testing::kSlow)).status, 200); });
+  await([&](const json&) { return script_->inferences == 1; }, "begun");
+  hold(920);
+  await_looks(2);
+  EXPECT_EQ(post(kInfer, infer_body(1)).status, 503) << "no more are admitted";
+  EXPECT_EQ(status()["ready"], true) << "full is not unready";
+  EXPECT_EQ(status()["engine"]["restarts"], 0);
+  script_->release();
+  slow.join();
+  hold(500);
+  const auto now =
+      await([](const json& s) { return s["ready"] == true && s["engine"]["restarts"] == 1; }, "replaced");
+  EXPECT_EQ(now["engine"]["lastExit"], "920 MiB of the container's 1000 MiB in use");
+  EXPECT_EQ(post(kInfer, infer_body(1)).status, 200);
+}
+
+TEST_F(MemoryTest, AnEngineThatNeedsThatMuchFromTheStartIsKept) {
+  hold(920);
+  run_until_ready();
+  await_looks(3);
+  EXPECT_EQ(post(kInfer, infer_body(1)).status, 200);
+  EXPECT_EQ(status()["engine"]["restarts"], 0);
+}
+
+TEST_F(MemoryTest, AnEngineIsEndedBeforeTheKernelEndsTheContainer) {
+  run_until_ready();
+  std::thread hung([&] { EXPECT_EQ(post(kInfer, infer_body(testing::kSlow)).status, 503); });
+  await([&](const json&) { return script_->inferences == 1; }, "begun");
+  hold(960);
+  await([](const json& s) { return s["engine"]["restarts"] == 1; }, "ended");
+  hung.join();
+  hold(500);
+  const auto now = await([](const json& s) { return s["ready"] == true; }, "back");
+  EXPECT_EQ(now["engine"]["lastExit"], "960 MiB of the container's 1000 MiB in use");
+}
+
 TEST_F(FrontTest, ACrashInTheCheckIsTheRevisionsFault) {
   run([](ScriptedLauncher& script) { script.check = OnLoad::kDies; });
   const auto now = await_phase("Failed");
@@ -595,6 +695,28 @@ TEST_F(FrontTest, ACheckThatDoesNotEndIsGivenUp) {
   run([](ScriptedLauncher& script) { script.check = OnLoad::kSilent; });
   EXPECT_EQ(await_phase("Failed")["failure"]["reason"], "CheckTimeout");
 }
+
+// What becomes of the model must not depend on where LibTorch's own passes fail.
+class GraphTest : public FrontTest, public ::testing::WithParamInterface<OnLoad> {};
+
+TEST_P(GraphTest, OneThatDoesNotComeBackFromTheCheckIsGivenUp) {
+  run([](ScriptedLauncher& script) { script.check = GetParam(); });
+  const auto now = await_phase("Ready");
+  EXPECT_EQ(now["proof"]["runtime"]["graph"], "frozen");
+  EXPECT_EQ(script_->checks, 2);
+  EXPECT_EQ(now["engine"]["restarts"], 0);
+}
+
+TEST_P(GraphTest, OneThatDoesNotComeBackFromLoadingIsGivenUp) {
+  run([](ScriptedLauncher& script) { script.serve = GetParam(); });
+  const auto now = await_phase("Ready");
+  EXPECT_EQ(now["proof"]["runtime"]["graph"], "frozen");
+  EXPECT_EQ(script_->checks, 1);
+  EXPECT_EQ(now["engine"]["restarts"], 1);
+  EXPECT_FALSE(now.contains("failure"));
+}
+
+INSTANTIATE_TEST_SUITE_P(Ends, GraphTest, ::testing::Values(OnLoad::kGraphDies, OnLoad::kGraphHangs));
 
 TEST_F(FrontTest, WhatTheCheckFindsIsReportedAndRemembered) {
   run([](ScriptedLauncher& script) { script.check = OnLoad::kFailed; });

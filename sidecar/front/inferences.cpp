@@ -38,7 +38,8 @@ Inferences::Inferences(const wire::Arena& arena, std::uint64_t output_bytes, Tim
       heap_(arena.bytes(), 0, outputs_begin_),
       timers_(timers),
       limits_(limits),
-      hangs_(std::move(hangs)) {}
+      hangs_(std::move(hangs)),
+      deadly_(timers) {}
 
 std::size_t Inferences::in_flight() const {
   return static_cast<std::size_t>(
@@ -51,14 +52,35 @@ void Inferences::serve_with(Engine& engine, const wire::Contract& contract) {
   pump();
 }
 
-void Inferences::lost() {
+void Inferences::lost(EngineEnd end) {
   engine_ = nullptr;
+  idle_ = nullptr;
+  std::vector<Work> had;
   for (auto& slot : slots_) {
-    if (!slot) continue;
-    const auto work = std::move(*slot);
+    if (slot) had.push_back(std::move(*slot));
     slot.reset();
-    if (work.done) work.done({.outcome = Outcome::kEngineLost, .queued = work.sent - work.submitted});
   }
+  if (had.empty()) return;
+  // It works in the order of sending, and every answer that it gave has been read: it was at the first.
+  std::ranges::sort(had, {}, &Work::id);
+  const auto at = std::move(had.front());
+  deadly_.ended_with(at.inputs, end);
+  for (auto work = had.rbegin(); work != std::prev(had.rend()); ++work) {
+    if (work->done) waiting_.push_front(std::move(*work));
+  }
+  if (at.done) at.done({.outcome = Outcome::kEngineLost, .queued = at.sent - at.submitted});
+}
+
+void Inferences::rest(std::function<void()> idle) {
+  engine_ = nullptr;
+  idle_ = std::move(idle);
+  report_idle();
+}
+
+void Inferences::report_idle() {
+  if (!idle_ || in_flight() > 0) return;
+  const auto idle = std::exchange(idle_, nullptr);
+  idle();
 }
 
 std::uint64_t Inferences::submit(Inputs inputs, Clock::time_point deadline,
@@ -92,6 +114,12 @@ void Inferences::pump() {
       const auto late = std::move(work);
       waiting_.pop_front();
       late.done({.outcome = Outcome::kExpired, .queued = timers_.now() - late.submitted});
+      continue;
+    }
+    if (deadly_.refuses(work.inputs)) {
+      const auto refused = std::move(work);
+      waiting_.pop_front();
+      refused.done({.outcome = Outcome::kDeadly, .queued = timers_.now() - refused.submitted});
       continue;
     }
     if (!send(work, static_cast<std::size_t>(slot - slots_.begin()))) return;
@@ -164,6 +192,7 @@ void Inferences::result(const wire::ParsedResult& result) {
   }
   slots_[slot].reset();
   pump();
+  report_idle();
 }
 
 // Looks ten times a second for what has waited too long, and for an engine that does not come back.
@@ -179,7 +208,7 @@ void Inferences::sweep() {
     work = waiting_.erase(work);
   }
   for (const auto& work : late) work.done({.outcome = Outcome::kExpired, .queued = now - work.submitted});
-  if (in_flight() > 0 && engine_ != nullptr && now - engine_since_ > limits_.engine_time) {
+  if (in_flight() > 0 && now - engine_since_ > limits_.engine_time) {
     engine_since_ = now;
     hangs_();
   }

@@ -11,18 +11,14 @@
 #include <vector>
 
 #include "sidecar/front/arena_heap.h"
+#include "sidecar/front/deadly_inputs.h"
 #include "sidecar/front/engine.h"
+#include "sidecar/front/inputs.h"
 #include "sidecar/front/timers.h"
 #include "sidecar/wire/arena.h"
 #include "sidecar/wire/contract.h"
 
 namespace pilotlight::front {
-
-// Input tensors in the arena, in the contract's order.
-struct Inputs {
-  std::vector<wire::Tensor> tensors;
-  std::vector<ArenaHeap::Block> blocks;  // where each tensor's bytes are
-};
 
 struct OutputTensor {
   std::string_view name;
@@ -40,6 +36,7 @@ enum class Outcome {
   kNonFinite,
   kEngineLost,  // it died with the request in hand
   kExpired,     // its deadline passed while it waited
+  kDeadly,      // engines have ended with the same inputs
 };
 
 // What became of an inference. The outputs are valid during the call only.
@@ -66,8 +63,11 @@ class Inferences {
 
   // An engine is there, and answers by this contract, which must stay until lost().
   void serve_with(Engine& engine, const wire::Contract& contract);
-  // The engine is no more: what it had fails, what waits goes on waiting for the next.
-  void lost();
+  // The engine is no more: what it was at fails; what it had not begun, and what waits, waits for the next.
+  void lost(EngineEnd end);
+  // Hands nothing more to the engine; `idle` is called, once, when it has answered what it has. The next
+  // engine is served as ever.
+  void rest(std::function<void()> idle);
   void result(const wire::ParsedResult& result);
 
   // The number of a new inference, for cancel(); 0 if too many wait already. `done` is called exactly once
@@ -94,6 +94,7 @@ class Inferences {
   static constexpr std::size_t kDepth = 2;
 
   void pump();
+  void report_idle();
   bool send(Work& work, std::size_t slot);
   void sweep();
   std::uint64_t output_offset(std::size_t slot) const { return outputs_begin_ + slot * output_bytes_; }
@@ -107,7 +108,9 @@ class Inferences {
   Timers& timers_;
   Limits limits_;
   std::function<void()> hangs_;
+  DeadlyInputs deadly_;
   Engine* engine_ = nullptr;
+  std::function<void()> idle_;  // resting, until it has been called
   const wire::Contract* contract_ = nullptr;
   std::deque<Work> waiting_;
   std::array<std::optional<Work>, kDepth> slots_;

@@ -17,11 +17,18 @@ namespace {
 // After this long without a crash, the next one is met as if it were the first.
 constexpr std::chrono::seconds kSteadyAfter{60};
 
+constexpr std::chrono::minutes kReplacedAtMostEvery{1};
+
 // What an engine says is cut: it may be anybody's by now.
 std::string text(const nlohmann::json& document, const char* name) {
   constexpr std::size_t kMost = 100;
   const auto found = document.find(name);
   return found != document.end() && found->is_string() ? found->get<std::string>().substr(0, kMost) : "";
+}
+
+nlohmann::json part(const nlohmann::json& document, const char* name) {
+  const auto found = document.find(name);
+  return found != document.end() && found->is_object() ? *found : nlohmann::json::object();
 }
 
 double number(const nlohmann::json& document, const char* name) {
@@ -40,6 +47,7 @@ Lifecycle::Lifecycle(Config config, artifact::FetchOptions fetch, Timers& timers
       start_engine_(std::move(start_engine)),
       memory_(memory),
       arena_(arena),
+      trial_(timers, [this](std::string reason) { graph_hangs(std::move(reason)); }),
       began_(timers.now()),
       phase_began_(began_) {
   status_.since = timers.wall();
@@ -50,6 +58,7 @@ void Lifecycle::start() {
   if (const auto before = memory_.recall()) {
     verdict_ = *before;
     status_.attempt = before->attempt;
+    config_.load.graph = wire::graph_from_name(before->graph);
     if (before->final_failure) return fail(*before->final_failure, nullptr);
     if (before->phase != Phase::kDraining) {
       status_.engine_last_exit = std::format("the container ended while {}", phase_name(before->phase));
@@ -138,6 +147,7 @@ void Lifecycle::fetched(std::expected<artifact::Fetched, Failure> result) {
 
 void Lifecycle::check() {
   enter(Phase::kChecking);
+  trial_.over();
   if (!checker_ && !launch(checker_, Role::kCheck)) return;
   const int descriptors[] = {model_.get()};
   checking_ = true;
@@ -163,6 +173,10 @@ void Lifecycle::check_ended(Exit exit) {
   const auto reason = std::exchange(killed_for_, {});
   const bool out_of_memory = std::exchange(out_of_memory_, false);
   status_.engine_last_exit = reason.empty() ? describe(exit) : reason;
+  if (trial_.blamed(config_.load)) {
+    log::Warn("A form of the model's graph is given up", {{"exit", status_.engine_last_exit}});
+    return check();
+  }
   if (!reason.empty() && !out_of_memory) {
     return fail(failure(FailureClass::kRevision, "CheckTimeout", reason,
                         "Raise spec.validation.timeout, or give the pod more CPU."),
@@ -181,6 +195,7 @@ void Lifecycle::check_ended(Exit exit) {
 
 void Lifecycle::serve() {
   enter(Phase::kLoading);
+  trial_.over();
   if (!server_ && !launch(server_, Role::kServe)) return;
   const int descriptors[] = {model_.get(), arena_.fd()};
   loading_ = true;
@@ -196,11 +211,7 @@ bool Lifecycle::launch(std::unique_ptr<Engine>& slot, Role role) {
   events.failed = [this](const nlohmann::json& document) { engine_failed(document); };
   events.violation = [this](const nlohmann::json& document) { engine_violated(document); };
   if (role == Role::kCheck) {
-    events.loaded = [this](const nlohmann::json&) {
-      status_.timings.check = seconds_since(phase_began_);
-      verdict_.checked = status_.digest;
-      if (checker_) checker_->kill();
-    };
+    events.loaded = [this](const nlohmann::json& document) { checked(document); };
     events.exited = [this](Exit exit) { check_ended(exit); };
   } else {
     events.loaded = [this](const nlohmann::json& document) { loaded(document); };
@@ -221,6 +232,7 @@ bool Lifecycle::launch(std::unique_ptr<Engine>& slot, Role role) {
 }
 
 void Lifecycle::progressed(const nlohmann::json& document) {
+  if (checking_ || loading_) trial_.heard(document);
   const auto found = document.find("phase");
   if (found == document.end() || !found->is_string()) return;
   const auto phase = phase_from_name(found->get_ref<const std::string&>());
@@ -228,6 +240,24 @@ void Lifecycle::progressed(const nlohmann::json& document) {
     // The checker loads as well, but the pod is then still checking.
     if (*phase != status_.phase && (checking_ || loading_)) enter(*phase);
   }
+}
+
+void Lifecycle::graph_hangs(std::string reason) {
+  killed_for_ = std::move(reason);
+  if (checking_ && checker_) checker_->kill();
+  if (loading_ && server_) server_->kill();
+}
+
+void Lifecycle::checked(const nlohmann::json& document) {
+  if (!checking_) return checker_->kill();  // nobody asked
+  trial_.over();
+  status_.timings.check = seconds_since(phase_began_);
+  verdict_.checked = status_.digest;
+  const auto proof = part(document, "proof");
+  if (const auto tried = proof.find("graphs"); tried != proof.end()) graphs_tried_ = *tried;
+  verdict_.graph = text(part(proof, "runtime"), "graph");
+  config_.load.graph = wire::graph_from_name(verdict_.graph);
+  checker_->kill();
 }
 
 void Lifecycle::loaded(const nlohmann::json& document) {
@@ -241,9 +271,14 @@ void Lifecycle::loaded(const nlohmann::json& document) {
     return server_->kill();
   }
   loading_ = false;
+  trial_.over();
   deadline_.reset();
   status_.contract = *std::move(parsed);
   if (const auto proof = document.find("proof"); proof != document.end()) status_.proof = *proof;
+  // It was told which to serve; what was compared stands in the check's proof.
+  if (!graphs_tried_.is_null() && status_.proof.is_object() && !status_.proof.contains("graphs")) {
+    status_.proof["graphs"] = graphs_tried_;
+  }
   if (const auto timings = document.find("timings"); timings != document.end() && timings->is_object()) {
     status_.timings.load = number(*timings, "load");
     status_.timings.warm = number(*timings, "warm");
@@ -288,6 +323,8 @@ void Lifecycle::serve_ended(Exit exit) {
   if (stopped_) return;
   const bool was_serving = std::exchange(serving_, false);
   const bool was_loading = std::exchange(loading_, false);
+  resting_ = false;
+  held_at_first_.reset();
   const auto reason = std::exchange(killed_for_, {});
   if (!was_serving && !was_loading) {
     log::Warn("The waiting engine ended", {{"exit", describe(exit)}});
@@ -301,6 +338,10 @@ void Lifecycle::serve_ended(Exit exit) {
   status_.engine_last_exit = !violation.empty() ? violation : !reason.empty() ? reason : describe(exit);
   ++status_.engine_restarts;
   const bool out_of_memory = std::exchange(out_of_memory_, false);
+  if (was_loading && trial_.blamed(config_.load)) {
+    log::Warn("A form of the model's graph is given up", {{"exit", status_.engine_last_exit}});
+    return serve();
+  }
   const bool killed = out_of_memory || (exit.signal == SIGKILL && reason.empty());
   status_.failure = failure(
       FailureClass::kWorld, out_of_memory || (killed && was_loading) ? "OutOfMemory" : "EngineCrashed",
@@ -315,7 +356,9 @@ void Lifecycle::serve_ended(Exit exit) {
     status_.failure->failure_class = FailureClass::kWorld;
   }
   log::Error("The engine ended", {{"exit", status_.engine_last_exit}, {"restarts", status_.engine_restarts}});
-  if (was_serving && observer_.lost) observer_.lost();
+  if (was_serving && observer_.lost) {
+    observer_.lost(reason.empty() && exit.signal != SIGKILL ? EngineEnd::kCrashed : EngineEnd::kKilled);
+  }
   enter(was_serving ? Phase::kLoading : Phase::kRetrying);
   retry_ = timers_.after(respawn_.next(), [this] { serve(); });
 }
@@ -328,6 +371,7 @@ void Lifecycle::fail(Failure what, void (Lifecycle::*again)()) {
               {"message", what.message}});
   status_.failure = std::move(what);
   deadline_.reset();
+  trial_.over();
   if (final) {
     verdict_.final_failure = status_.failure;
     checking_ = loading_ = false;
@@ -362,8 +406,22 @@ void Lifecycle::engine_hangs() {
   server_->kill();
 }
 
-void Lifecycle::memory_full(std::uint64_t held, std::uint64_t limit) {
+void Lifecycle::memory_held(std::uint64_t held, std::uint64_t limit) {
   if (!checking_ && !loading_ && !serving_) return;
+  const std::uint64_t hundredth = limit / 100;
+  if (held > 95 * hundredth) return end_for_memory(held, limit);
+  if (!serving_ || resting_) return;
+  if (!held_at_first_) held_at_first_ = held;
+  // A model that needs this much from the start would need it again.
+  if (held <= 90 * hundredth || held <= *held_at_first_ + 5 * hundredth) return;
+  if (replaced_ && timers_.now() - *replaced_ < kReplacedAtMostEvery) return;
+  replaced_ = timers_.now();
+  resting_ = true;
+  log::Warn("The engine has grown, and is replaced", {{"held", held}, {"limit", limit}});
+  if (observer_.rest) observer_.rest([this, held, limit] { end_for_memory(held, limit); });
+}
+
+void Lifecycle::end_for_memory(std::uint64_t held, std::uint64_t limit) {
   constexpr std::uint64_t kMiB = 1024 * 1024;
   out_of_memory_ = true;
   killed_for_ = std::format("{} MiB of the container's {} MiB in use", held / kMiB, limit / kMiB);
@@ -381,6 +439,7 @@ void Lifecycle::stop() {
   retry_.reset();
   deadline_.reset();
   steady_.reset();
+  trial_.over();
   checker_.reset();
   server_.reset();
 }

@@ -8,8 +8,10 @@
 
 #include "sidecar/front/backoff.h"
 #include "sidecar/front/config.h"
+#include "sidecar/front/deadly_inputs.h"
 #include "sidecar/front/engine.h"
 #include "sidecar/front/fetcher.h"
+#include "sidecar/front/graph_trial.h"
 #include "sidecar/front/memory.h"
 #include "sidecar/front/status.h"
 #include "sidecar/front/timers.h"
@@ -34,7 +36,9 @@ class Lifecycle {
   struct Observer {
     std::function<void()> changed;         // the phase
     std::function<void(Engine&)> serving;  // an engine is ready for inferences
-    std::function<void()> lost;            // it is no more
+    std::function<void(EngineEnd)> lost;   // it is no more
+    // No more inferences for the engine, and the call when it has answered those that it has.
+    std::function<void(std::function<void()>)> rest;
     std::function<void(const wire::ParsedResult&)> result;
   };
 
@@ -49,15 +53,17 @@ class Lifecycle {
   void stop();
   // Ends an engine that does not answer; it is started again.
   void engine_hangs();
-  // Ends the engine, as the container's memory is nearly full.
-  void memory_full(std::uint64_t held, std::uint64_t limit);
+  // What the container's processes hold of its memory. Above 90 % an engine that has grown since it began to
+  // serve is replaced once it has answered what it has, at most once a minute; above 95 % any engine is ended
+  // at once.
+  void memory_held(std::uint64_t held, std::uint64_t limit);
 
   const Config& config() const { return config_; }
   // With the fetch's progress as of now.
   Status status() const;
   bool ready() const { return status_.ready(); }
   // An engine is there to answer; also while draining.
-  bool serving() const { return serving_; }
+  bool serving() const { return serving_ && !resting_; }
   // The contract to serve by; null before the first proof.
   const wire::Contract* contract() const { return status_.contract ? &*status_.contract : nullptr; }
 
@@ -72,6 +78,8 @@ class Lifecycle {
   void serve();
   bool launch(std::unique_ptr<Engine>& slot, Role role);
   void progressed(const nlohmann::json& document);
+  void graph_hangs(std::string reason);
+  void checked(const nlohmann::json& document);
   void loaded(const nlohmann::json& document);
   void engine_failed(const nlohmann::json& document);
   void engine_violated(const nlohmann::json& document);
@@ -80,6 +88,7 @@ class Lifecycle {
   wire::Failure sandbox_violation(std::string what) const;
   void serve_ended(Exit exit);
   void fail(wire::Failure failure, void (Lifecycle::*again)());
+  void end_for_memory(std::uint64_t held, std::uint64_t limit);
   void arm_deadline(std::chrono::duration<double> limit, void (Lifecycle::*passed)());
   void check_took_too_long();
   void load_took_too_long();
@@ -104,14 +113,19 @@ class Lifecycle {
   bool checking_ = false;  // the checker has the model
   bool loading_ = false;   // the server has the model, and has not answered
   bool serving_ = false;   // the server answers
+  bool resting_ = false;   // it answers what it has, and is then replaced
   bool draining_ = false;
   bool stopped_ = false;
   std::string killed_for_;                // why we ended an engine ourselves
   bool out_of_memory_ = false;            // and that was for its memory
   std::optional<wire::Failure> pending_;  // what the engine said before it ended
   std::string forbidden_;                 // what the sandbox ended it for
+  GraphTrial trial_;
+  nlohmann::json graphs_tried_;  // by the check
   Backoff world_{std::chrono::seconds(1), std::chrono::seconds(60)};
   Backoff respawn_{std::chrono::milliseconds(100), std::chrono::seconds(60)};
+  std::optional<std::uint64_t> held_at_first_;  // when the engine began to serve
+  std::optional<Clock::time_point> replaced_;   // the last time that it was for its memory
   Timers::Handle retry_;
   Timers::Handle deadline_;
   Timers::Handle steady_;

@@ -34,6 +34,7 @@ std::optional<Memory::Verdict> Memory::recall() const {
   };
   verdict.phase = phase_from_name(text("phase")).value_or(Phase::kStarting);
   verdict.checked = text("checked");
+  verdict.graph = text("graph");
   if (const auto found = note.find("failure"); found != note.end() && found->is_object()) {
     verdict.final_failure = wire::failure_from_json(*found);
   }
@@ -48,6 +49,7 @@ void Memory::remember(const Verdict& verdict) const {
   json note = {{"key", key_},
                {"phase", phase_name(verdict.phase)},
                {"checked", verdict.checked},
+               {"graph", verdict.graph},
                {"attempt", verdict.attempt}};
   if (verdict.final_failure) note["failure"] = wire::to_json(*verdict.final_failure);
   const auto part = file_.string() + ".part";

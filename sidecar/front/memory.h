@@ -16,6 +16,7 @@ class Memory {
   struct Verdict {
     Phase phase = Phase::kStarting;  // where the earlier life was when it last wrote
     std::string checked;             // the digest of the bytes that have passed the check
+    std::string graph;               // the form that was the fastest there
     std::optional<wire::Failure> final_failure;
     int attempt = 1;
   };

@@ -42,13 +42,13 @@ std::optional<CgroupMemory> read_cgroup_memory(const std::filesystem::path& root
   return CgroupMemory{.held = held["total_rss"] + held["total_shmem"], .limit = *limit};
 }
 
-MemoryGuard::MemoryGuard(Timers& timers, Read read, std::function<void(const CgroupMemory&)> full)
-    : timers_(timers), read_(std::move(read)), full_(std::move(full)) {}
+MemoryGuard::MemoryGuard(Timers& timers, Read read, std::function<void(const CgroupMemory&)> seen)
+    : timers_(timers), read_(std::move(read)), seen_(std::move(seen)) {}
 
 void MemoryGuard::start() {
   const auto now = read_();
   if (!now) return;  // no limit: nothing to guard
-  if (now->held > now->limit / 100 * 95) full_(*now);
+  seen_(*now);
   next_ = timers_.after(kLookEvery, [this] { start(); });
 }
 

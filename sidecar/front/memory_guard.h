@@ -18,21 +18,21 @@ struct CgroupMemory {
 // Reads the container's own cgroup, version 2 or 1; nothing where there is none or no limit.
 std::optional<CgroupMemory> read_cgroup_memory(const std::filesystem::path& root = "/sys/fs/cgroup");
 
-// Ends the engine before the kernel ends the container: with cgroup v2 an OOM takes the front with it, and
-// with the front the reason. Looks twice a second, so it catches a leak and not a sudden allocation. Runs on
-// the loop's thread.
+// Looks twice a second at the container's memory, so that the engine can be ended before the kernel ends the
+// container: with cgroup v2 an OOM takes the front with it, and with the front the reason. It sees a leak and
+// not a sudden allocation. Runs on the loop's thread.
 class MemoryGuard {
  public:
   using Read = std::function<std::optional<CgroupMemory>()>;
 
-  // `full` is called with what was read, at each look that finds more than 95 % of the limit in use.
-  MemoryGuard(Timers& timers, Read read, std::function<void(const CgroupMemory&)> full);
+  // `seen` is called with what was read.
+  MemoryGuard(Timers& timers, Read read, std::function<void(const CgroupMemory&)> seen);
   void start();
 
  private:
   Timers& timers_;
   Read read_;
-  std::function<void(const CgroupMemory&)> full_;
+  std::function<void(const CgroupMemory&)> seen_;
   Timers::Handle next_;
 };
 

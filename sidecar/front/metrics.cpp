@@ -42,6 +42,7 @@ double microseconds(std::chrono::duration<double> took) {
 const char* failure_reason(Outcome outcome) {
   switch (outcome) {
     case Outcome::kExpired:
+    case Outcome::kDeadly:
       return "REJECTED";
     case Outcome::kModelError:
     case Outcome::kOutputTooLarge:

@@ -16,6 +16,7 @@
 
 #include "sidecar/wire/arena.h"
 #include "sidecar/wire/inference.h"
+#include "sidecar/wire/load_request.h"
 #include "sidecar/wire/packet.h"
 
 namespace pilotlight::front::testing {
@@ -66,14 +67,15 @@ class ScriptedLauncher::Thread final : public Process {
         if (received->descriptors.size() > 1) {
           arena_.emplace(*wire::Arena::map(std::move(received->descriptors[1])));
         }
-        if (const auto exit = load()) return *exit;
+        if (const auto exit = load(*wire::load_request_from_json(*wire::packet_json(packet)))) return *exit;
       } else if (const auto infer = wire::parse_infer(packet)) {
         if (const auto exit = answer(*infer)) return *exit;
       }
     }
   }
 
-  std::optional<Exit> load() {
+  std::optional<Exit> load(const wire::LoadRequest& request) {
+    const bool optimized = request.without_graphs.empty();
     switch (role_ == Role::kCheck ? script_.check.load() : script_.serve.load()) {
       case OnLoad::kFailed:
         send(wire::Kind::kFailed, script_.failure);
@@ -88,13 +90,22 @@ class ScriptedLauncher::Thread final : public Process {
         return violate();
       case OnLoad::kViolatesSilently:
         return Exit{.signal = SIGSYS};
+      case OnLoad::kGraphDies:
+        if (!optimized) break;
+        send(wire::Kind::kProgress, {{"graph", "optimized"}, {"withinSeconds", 60}});
+        return Exit{.signal = SIGSEGV};
+      case OnLoad::kGraphHangs:
+        if (!optimized) break;
+        send(wire::Kind::kProgress, {{"graph", "optimized"}, {"withinSeconds", 0.05}});
+        return std::nullopt;
       case OnLoad::kLoaded:
         break;
     }
     if (role_ == Role::kServe) send(wire::Kind::kProgress, {{"phase", "Warming"}});
-    send(wire::Kind::kLoaded, {{"proof", {{"level", "Answers"}}},
-                               {"contract", wire::to_json(script_.contract)},
-                               {"timings", {{"load", 0.25}, {"warm", 0.5}}}});
+    send(wire::Kind::kLoaded,
+         {{"proof", {{"level", "Answers"}, {"runtime", {{"graph", optimized ? "optimized" : "frozen"}}}}},
+          {"contract", wire::to_json(script_.contract)},
+          {"timings", {{"load", 0.25}, {"warm", 0.5}}}});
     return std::nullopt;
   }
 
@@ -122,8 +133,9 @@ class ScriptedLauncher::Thread final : public Process {
       static_cast<void>(wire::send_packet(socket_.get(), garbage));
       return std::nullopt;
     }
-    while (first == kSlow && !script_.released_ && !killed_)
+    while ((first == kSlow || first == kSlowCrash) && !script_.released_ && !killed_)
       std::this_thread::sleep_for(std::chrono::milliseconds(1));
+    if (first == kSlowCrash) return Exit{.signal = SIGSEGV};
 
     wire::Result result{.kind = wire::Kind::kResult,
                         .status = wire::Status::kOk,

@@ -19,14 +19,15 @@ namespace pilotlight::front::testing {
 wire::Contract small_contract();
 
 // What the scripted model, y = 2·x, does when x[0] is this instead of answering.
-inline constexpr float kCrash = 9001;     // the engine dies
-inline constexpr float kHang = 9002;      // never answers
-inline constexpr float kThrow = 9003;     // the model's error
-inline constexpr float kBadShape = 9004;  // an output of another shape than the contract's
-inline constexpr float kOutside = 9005;   // an output outside its region
-inline constexpr float kGarbage = 9006;   // a packet that is none
-inline constexpr float kNan = 9007;       // an output that is not a number
-inline constexpr float kSlow = 9008;      // answers once release() is called
+inline constexpr float kCrash = 9001;      // the engine dies
+inline constexpr float kHang = 9002;       // never answers
+inline constexpr float kThrow = 9003;      // the model's error
+inline constexpr float kBadShape = 9004;   // an output of another shape than the contract's
+inline constexpr float kOutside = 9005;    // an output outside its region
+inline constexpr float kGarbage = 9006;    // a packet that is none
+inline constexpr float kNan = 9007;        // an output that is not a number
+inline constexpr float kSlow = 9008;       // answers once release() is called
+inline constexpr float kSlowCrash = 9011;  // the engine dies once release() is called
 inline constexpr float kTooLarge = 9009;
 inline constexpr float kForbidden = 9010;  // a system call that the sandbox forbids
 
@@ -36,12 +37,22 @@ class ScriptedLauncher final : public Launcher {
 
   std::expected<Launched, std::string> launch(Role role, std::function<void(Exit)> ended) override;
 
-  // Lets every kSlow inference, now and later, be answered.
+  // Lets every kSlow and kSlowCrash inference, now and later, come to its end.
   void release() { released_ = true; }
 
   // What a loaded engine serves by, and how each role answers a Load; all may be changed between launches.
   wire::Contract contract = small_contract();
-  enum class OnLoad { kLoaded, kFailed, kDies, kKilled, kSilent, kViolates, kViolatesSilently };
+  enum class OnLoad {
+    kLoaded,
+    kFailed,
+    kDies,
+    kKilled,
+    kSilent,
+    kViolates,
+    kViolatesSilently,
+    kGraphDies,
+    kGraphHangs
+  };
   std::atomic<OnLoad> check = OnLoad::kLoaded;
   std::atomic<OnLoad> serve = OnLoad::kLoaded;
   nlohmann::json failure = {

@@ -64,6 +64,25 @@ void read_warmup(const json& warmup, LoadRequest& request) {
   }
 }
 
+Graph graph(const json& value, const char* where) {
+  const auto graph = value.is_string() ? graph_from_name(value.get_ref<const std::string&>()) : std::nullopt;
+  if (!graph) refuse(where, "must be plain, frozen or optimized");
+  return *graph;
+}
+
+void read_runtime(const json& runtime, LoadRequest& request) {
+  if (const auto found = runtime.find("threads"); found != runtime.end()) {
+    request.threads = whole(*found, 0, 1024, "runtime.threads");
+  }
+  if (const auto found = runtime.find("graph"); found != runtime.end()) {
+    request.graph = graph(*found, "runtime.graph");
+  }
+  if (const auto found = runtime.find("withoutGraphs"); found != runtime.end()) {
+    if (!found->is_array()) refuse("runtime.withoutGraphs", "must be a list");
+    for (const json& each : *found) request.without_graphs.push_back(graph(each, "runtime.withoutGraphs"));
+  }
+}
+
 }  // namespace
 
 std::string_view proof_level_name(ProofLevel level) {
@@ -85,18 +104,40 @@ std::optional<ProofLevel> proof_level_from_name(std::string_view name) {
   return std::nullopt;
 }
 
+std::string_view graph_name(Graph graph) {
+  switch (graph) {
+    case Graph::kPlain:
+      return "plain";
+    case Graph::kFrozen:
+      return "frozen";
+    case Graph::kOptimized:
+      return "optimized";
+  }
+  std::unreachable();
+}
+
+std::optional<Graph> graph_from_name(std::string_view name) {
+  for (const auto graph : {Graph::kPlain, Graph::kFrozen, Graph::kOptimized}) {
+    if (name == graph_name(graph)) return graph;
+  }
+  return std::nullopt;
+}
+
 json to_json(const LoadRequest& request) {
   json validation = {{"minimumLevel", proof_level_name(request.minimum_level)},
                      {"nonFinite", request.non_finite == NonFinite::kRefuse ? "Refuse" : "Pass"}};
   if (request.absolute_tolerance) validation["absoluteTolerance"] = *request.absolute_tolerance;
   if (request.relative_tolerance) validation["relativeTolerance"] = *request.relative_tolerance;
+  json runtime = {{"threads", request.threads}, {"withoutGraphs", json::array()}};
+  if (request.graph) runtime["graph"] = graph_name(*request.graph);
+  for (const Graph each : request.without_graphs) runtime["withoutGraphs"].push_back(graph_name(each));
   json document = {
       {"digest", request.digest},
       {"pinned", request.pinned},
       {"validation", std::move(validation)},
       {"warmup",
        {{"batchSizes", request.warmup_batch_sizes}, {"timeoutSeconds", request.warmup_timeout_seconds}}},
-      {"runtime", {{"threads", request.threads}}}};
+      {"runtime", std::move(runtime)}};
   if (request.contract) document["contract"] = to_json(*request.contract);
   return document;
 }
@@ -115,10 +156,7 @@ std::expected<LoadRequest, std::string> load_request_from_json(const json& docum
   }
   read_validation(part(document, "validation"), request);
   read_warmup(part(document, "warmup"), request);
-  const json runtime = part(document, "runtime");
-  if (const auto found = runtime.find("threads"); found != runtime.end()) {
-    request.threads = whole(*found, 0, 1024, "runtime.threads");
-  }
+  read_runtime(part(document, "runtime"), request);
   return request;
 } catch (const Invalid& invalid) {
   return std::unexpected(invalid.what);

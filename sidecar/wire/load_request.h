@@ -25,6 +25,17 @@ std::optional<ProofLevel> proof_level_from_name(std::string_view name);
 // What an inference whose outputs hold NaN or infinity is answered with.
 enum class NonFinite { kPass, kRefuse };
 
+// The forms that a model's graph can be given; each further from what its author wrote than the one before,
+// and mostly faster.
+enum class Graph {
+  kPlain,      // as it was written
+  kFrozen,     // parameters folded into it
+  kOptimized,  // laid out for the machine's vector units as well
+};
+
+std::string_view graph_name(Graph graph);
+std::optional<Graph> graph_from_name(std::string_view name);
+
 // The document of a kLoad packet. Its fields are those of config.json, with the same names, so that the front
 // can hand on what it read:
 //
@@ -33,7 +44,7 @@ enum class NonFinite { kPass, kRefuse };
 //    "validation": {"absoluteTolerance": 1e-4, "relativeTolerance": 1e-4, "minimumLevel": "Loaded",
 //                   "nonFinite": "Pass"},
 //    "warmup": {"batchSizes": [1, 8], "timeoutSeconds": 300},
-//    "runtime": {"threads": 2}}
+//    "runtime": {"threads": 2, "graph": "optimized", "withoutGraphs": []}}
 //
 // All may be left out; unknown ones are passed over. The descriptors that come with it are the model's file
 // and, to `serve` only, the arena, in this order.
@@ -48,6 +59,8 @@ struct LoadRequest {
   std::vector<std::int64_t> warmup_batch_sizes;  // empty: 1
   double warmup_timeout_seconds = 300;           // for all batch sizes together; not an error when it passes
   std::int64_t threads = 0;                      // 0: as many as the cgroup's quota allows
+  std::optional<Graph> graph;         // the one to serve, if it passes; absent: the fastest that does
+  std::vector<Graph> without_graphs;  // not to be tried: an engine has not come back from them
 
   bool operator==(const LoadRequest&) const = default;
 };

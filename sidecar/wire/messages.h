@@ -16,7 +16,9 @@ namespace pilotlight::wire {
 
 enum class Kind : std::uint32_t {
   kLoad = 1,       // front → engine: JSON LoadRequest; SCM_RIGHTS: model file (read-only), arena
-  kProgress = 2,   // engine → front: JSON {"phase": "Checking"|"Loading"|"Warming"}
+  kProgress = 2,   // engine → front: JSON {"phase": "Checking"|"Loading"|"Warming"}, or
+                   // {"graph": "frozen", "withinSeconds": 12}: that form is being tried, and the engine hangs
+                   // if nothing is heard of it within that time (absent: within the phase's)
   kLoaded = 3,     // engine → front: JSON {"proof", "contract", "timings"}: proven and warm
   kFailed = 4,     // engine → front: JSON {"class", "reason", "phase", "message", "remedy"}; the engine exits
   kInfer = 5,      // front → engine: Infer

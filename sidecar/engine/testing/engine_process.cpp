@@ -66,7 +66,7 @@ std::pair<wire::Kind, nlohmann::json> EngineProcess::verdict() {
     if (!kind) return {};
     auto document = wire::packet_json(packet).value();
     if (*kind != wire::Kind::kProgress) return {*kind, std::move(document)};
-    phases.push_back(document.at("phase"));
+    if (document.contains("phase")) phases.push_back(document.at("phase"));
   }
 }
 
