@@ -7,8 +7,8 @@
 #include <fstream>
 #include <sstream>
 
+#include "common/text/base64.h"
 #include "common/text/printable.h"
-#include "operator/kube/base64.h"
 
 namespace pilotlight::kube {
 namespace {
