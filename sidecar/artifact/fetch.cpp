@@ -12,6 +12,7 @@
 
 #include "sidecar/artifact/http.h"
 #include "sidecar/artifact/local.h"
+#include "sidecar/artifact/signature_file.h"
 #include "sidecar/artifact/uri.h"
 
 namespace pilotlight::artifact {
@@ -71,10 +72,18 @@ std::optional<Fetched> kept(const Paths& paths, const FetchOptions& options, Pro
   const auto note = read_note(paths.note);
   if (text(note, "uri") != options.uri) return std::nullopt;
   UniqueFd file(::open(paths.model.c_str(), O_RDONLY | O_CLOEXEC | O_NOFOLLOW));
-  if (!file || measure(file) != text(note, "sha256")) return std::nullopt;
+  const auto sha256 = file ? measure(file) : std::string();
+  if (sha256.empty() || sha256 != text(note, "sha256")) return std::nullopt;
+  // A folder's digest cannot be measured on what is staged, only believed. That is not enough where a
+  // signature counts by it: then the folder is read again.
+  if (!options.signature_uri.empty() && text(note, "digest") != "sha256:" + sha256) return std::nullopt;
   const auto bytes = static_cast<std::uint64_t>(::lseek(file.get(), 0, SEEK_END));
   progress.bytes = progress.total = bytes;
-  return Fetched{.file = std::move(file), .digest = text(note, "digest"), .bytes = bytes, .kept = true};
+  return Fetched{.file = std::move(file),
+                 .digest = text(note, "digest"),
+                 .bytes = bytes,
+                 .kept = true,
+                 .signature = std::nullopt};
 }
 
 std::expected<std::string, Failure> bring(const Source& source, const FetchOptions& options,
@@ -98,7 +107,7 @@ std::expected<std::string, Failure> bring(const Source& source, const FetchOptio
 
 }  // namespace
 
-std::expected<Fetched, Failure> fetch(const FetchOptions& options, Progress& progress) {
+std::expected<Fetched, Failure> fetch_file(const FetchOptions& options, Progress& progress) {
   const auto source = parse_uri(options.uri);
   if (!source) {
     return std::unexpected(
@@ -127,7 +136,16 @@ std::expected<Fetched, Failure> fetch(const FetchOptions& options, Progress& pro
   UniqueFd file(::open(paths.model.c_str(), O_RDONLY | O_CLOEXEC | O_NOFOLLOW));
   if (!file) return std::unexpected(storage_failure(errno));
   progress.total = bytes;
-  return Fetched{.file = std::move(file), .digest = name, .bytes = bytes};
+  return Fetched{
+      .file = std::move(file), .digest = name, .bytes = bytes, .kept = false, .signature = std::nullopt};
+}
+
+std::expected<Fetched, Failure> fetch(const FetchOptions& options, Progress& progress) {
+  auto model = fetch_file(options, progress);
+  if (model && !options.signature_uri.empty()) {
+    model->signature = fetch_signature(options, model->kept, progress);
+  }
+  return model;
 }
 
 }  // namespace pilotlight::artifact

@@ -2,6 +2,7 @@
 
 #include "sidecar/artifact/fetch.h"
 
+#include <fcntl.h>
 #include <gmock/gmock.h>
 #include <stdlib.h>
 #include <unistd.h>
@@ -359,6 +360,119 @@ TEST_F(FetchTest, ACancelledFetchEnds) {
   write("m.tar", "hello");
   progress_.cancelled = true;
   EXPECT_FALSE(get((folder_ / "m.tar").string()));
+}
+
+// Signatures.
+
+TEST_F(FetchTest, BringsNoSignatureThatNobodyAskedFor) {
+  write("m.tar", "hello");
+  write("m.tar.sig", "signed");
+  EXPECT_FALSE(get((folder_ / "m.tar").string())->signature);
+}
+
+TEST_F(FetchTest, BringsTheSignatureWithTheModelsCredentialsAndCountsTheModelsBytes) {
+  std::string seen;
+  const auto url = serve([&](const http::Request& request) {
+    if (request.target == "/m.tar") return file_of("hello");
+    seen = std::string(request.target) + " " + std::string(request.field("authorization"));
+    return file_of("signed");
+  });
+  write("credentials/token", "t0ken");
+  options_.signature_uri = url + "/m.tar.sig";
+  const auto fetched = get(url + "/m.tar");
+  ASSERT_TRUE(fetched) << fetched.error().message;
+  EXPECT_EQ(fetched->signature.value().value(), "signed");
+  EXPECT_EQ(seen, "/m.tar.sig Bearer t0ken");
+  EXPECT_EQ(content(fetched->file), "hello");
+  EXPECT_EQ(progress_.bytes, 5);
+  EXPECT_EQ(progress_.total, 5);
+}
+
+TEST_F(FetchTest, BringsTheSignatureOfAFolderAndOfAVolume) {
+  write("volume/bundle/model.yaml", "x");
+  write("volume/bundle.sig", "signed");
+  options_.signature_uri = "pvc://claim/bundle.sig";
+  EXPECT_EQ(get("pvc://claim/bundle/")->signature.value().value(), "signed");
+}
+
+TEST_F(FetchTest, ASignatureThatIsMissingIsTheRevisionsFault) {
+  const auto url = serve([](const http::Request& request) {
+    return request.target.ends_with(".sig") ? http::error(404, "no") : file_of("hello");
+  });
+  write("m.tar", "hello");
+  for (const auto& uri : {url + "/m.tar", (folder_ / "m.tar").string()}) {
+    options_.signature_uri = uri + ".sig";
+    const auto failed = get(uri)->signature.value().error();
+    EXPECT_EQ(failed.reason, "SignatureMissing");
+    EXPECT_EQ(failed.failure_class, FailureClass::kRevision);
+    EXPECT_THAT(failed.message, HasSubstr("m.tar.sig'"));
+    EXPECT_THAT(failed.message, HasSubstr("so the model is not signed"));
+  }
+}
+
+TEST_F(FetchTest, ASignatureThatCannotBeHadNowIsOfTheWorld) {
+  std::atomic<unsigned> status = 503;
+  const auto url = serve([&](const http::Request& request) {
+    return request.target.ends_with(".sig") ? http::error(status, "no") : file_of("hello");
+  });
+  options_.signature_uri = url + "/m.tar.sig";
+  const auto reason = [&](unsigned code) {
+    status = code;
+    const auto failed = get(url + "/m.tar")->signature.value().error();
+    EXPECT_EQ(failed.failure_class, FailureClass::kWorld) << code;
+    return failed.reason;
+  };
+  EXPECT_EQ(reason(503), "FetchFailed");
+  EXPECT_EQ(reason(401), "Unauthorized");
+  EXPECT_EQ(reason(403), "Unauthorized");
+}
+
+TEST_F(FetchTest, WhatIsTooLargeOrLeadsAstrayIsNoSignature) {
+  write("volume/m.tar", "hello");
+  write("volume/large", std::string(65'537, 'x'));
+  write("volume/full", std::string(65'536, 'x'));
+  write("secret", "hello");
+  std::filesystem::create_symlink(folder_ / "secret", options_.volume / "away");
+  for (const auto* path : {"large", "away"}) {
+    options_.signature_uri = std::format("pvc://claim/{}", path);
+    const auto failed = get("pvc://claim/m.tar")->signature.value().error();
+    EXPECT_EQ(failed.reason, "SignatureInvalid") << path << failed.message;
+    EXPECT_EQ(failed.failure_class, FailureClass::kRevision);
+    EXPECT_THAT(failed.message, HasSubstr(std::format("'pvc://claim/{}' cannot be the signature", path)));
+    EXPECT_THAT(failed.remedy, HasSubstr("spec.model.signature.uri"));
+  }
+  options_.signature_uri = "pvc://claim/full";
+  EXPECT_TRUE(get("pvc://claim/m.tar")->signature.value());
+}
+
+TEST_F(FetchTest, AfterARestartTheSignatureIsThatOfTheSameModel) {
+  write("m.tar", "one");
+  write("m.tar.sig", "signed one");
+  const auto uri = (folder_ / "m.tar").string();
+  options_.signature_uri = uri + ".sig";
+  ASSERT_TRUE(get(uri)->signature.value());
+  std::filesystem::remove(folder_ / "m.tar.sig");
+  EXPECT_EQ(get(uri)->signature.value().value(), "signed one") << "kept, as the model is";
+
+  write("m.tar", "two");
+  write("m.tar.sig", "signed two");
+  std::filesystem::remove(options_.staging / "model");
+  EXPECT_EQ(get(uri)->signature.value().value(), "signed two") << "another model, another signature";
+}
+
+TEST_F(FetchTest, AFoldersDigestIsNotBelievedWhereASignatureCountsByIt) {
+  write("bundle/model.yaml", "x");
+  write("bundle.sig", "signed");
+  const auto uri = (folder_ / "bundle").string();
+  options_.signature_uri = uri + ".sig";
+  const auto digest = get(uri)->digest;
+  // Whoever could write here would say that the bytes staged are those that were signed.
+  auto note = content(wire::UniqueFd(::open((options_.staging / "model.json").c_str(), O_RDONLY)));
+  note.replace(note.find(digest), digest.size(), "sha256:" + std::string(64, '0'));
+  write("staging/model.json", note);
+  const auto again = get(uri);
+  EXPECT_EQ(again->digest, digest);
+  EXPECT_FALSE(again->kept);
 }
 
 // TLS, with a CA of the test's own.

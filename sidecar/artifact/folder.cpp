@@ -107,7 +107,7 @@ std::expected<std::string, Failure> add(archive* out, const Tar& tar, const Uniq
   std::vector<std::byte> buffer(256 * 1024);
   std::uint64_t total = 0;
   while (true) {
-    if (progress.cancelled)
+    if (progress.stopped())
       return std::unexpected(fetch_failure(FailureClass::kWorld, "FetchFailed", "stopped", ""));
     const auto got = ::read(file.get(), buffer.data(), buffer.size());
     if (got < 0) return std::unexpected(unreadable(path, errno));

@@ -104,7 +104,7 @@ struct Transfer {
       if (progress.total > options.max_bytes) {
         return fail(fetch_failure(
             FailureClass::kRevision, "ModelTooLarge",
-            std::format("the model has {} bytes; the limit is {}", progress.total.load(), options.max_bytes),
+            std::format("the file has {} bytes; the limit is {}", progress.total.load(), options.max_bytes),
             "Point spec.model.uri at the right file."));
       }
     }
@@ -149,7 +149,7 @@ struct Transfer {
   }
 
   static int on_progress(void* opaque, curl_off_t, curl_off_t, curl_off_t, curl_off_t) {
-    return static_cast<Transfer*>(opaque)->progress.cancelled ? 1 : 0;
+    return static_cast<Transfer*>(opaque)->progress.stopped() ? 1 : 0;
   }
 
   static curl_socket_t on_socket(void* opaque, curlsocktype, curl_sockaddr* address) {

@@ -53,7 +53,7 @@ std::expected<void, Failure> copy(int from, const FetchOptions& options, StagedF
                                   Progress& progress) {
   std::vector<std::byte> buffer(256 * 1024);
   while (true) {
-    if (progress.cancelled)
+    if (progress.stopped())
       return std::unexpected(fetch_failure(FailureClass::kWorld, "FetchFailed", "stopped", ""));
     const auto got = ::read(from, buffer.data(), buffer.size());
     if (got < 0 && errno == EINTR) continue;

@@ -62,7 +62,7 @@ std::expected<void, Failure> StagedFile::write(std::span<const std::byte> bytes)
   if (bytes.size() > max_bytes_ - size_) {
     return std::unexpected(
         fetch_failure(FailureClass::kRevision, "ModelTooLarge",
-                      std::format("the model is larger than the limit of {} bytes", max_bytes_),
+                      std::format("the file is larger than the limit of {} bytes", max_bytes_),
                       "Point spec.model.uri at the right file."));
   }
   sha_.update(bytes);

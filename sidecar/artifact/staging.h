@@ -19,6 +19,9 @@ struct Progress {
   std::atomic<std::uint64_t> bytes = 0;
   std::atomic<std::uint64_t> total = 0;  // 0: not known
   std::atomic<bool> cancelled = false;   // set by whoever wants the fetch to end
+  const Progress* whole = nullptr;       // of what this is a part; the part ends with it
+
+  bool stopped() const { return cancelled || (whole != nullptr && whole->stopped()); }
 };
 
 // A file on its way into the staging folder: written to `<name>.part`, measured as it comes, limited in size,

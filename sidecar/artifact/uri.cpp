@@ -54,6 +54,15 @@ std::expected<Source, std::string> parse_uri(std::string_view uri) {
   return Source{.scheme = Scheme::kFile, .url = {}, .path = uri};
 }
 
+std::string beside(std::string_view uri, std::string_view ending) {
+  if (uri.starts_with("http://") || uri.starts_with("https://")) {
+    const auto path = uri.substr(0, uri.find_first_of("?#"));
+    return std::string(path).append(ending).append(uri.substr(path.size()));
+  }
+  while (uri.size() > 1 && uri.ends_with('/')) uri.remove_suffix(1);
+  return std::string(uri).append(ending);
+}
+
 std::string redact(std::string_view uri) {
   uri = uri.substr(0, uri.find_first_of("?#"));
   const auto scheme = uri.find("://");

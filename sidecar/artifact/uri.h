@@ -19,6 +19,10 @@ struct Source {
 // file:///path, a plain path, pvc://claim/path, http://… or https://…. The error says what is wrong with it.
 std::expected<Source, std::string> parse_uri(std::string_view uri);
 
+// The address of what lies beside a model and bears its name with `ending` behind it: before the query of an
+// http address; of a folder, beside the folder.
+std::string beside(std::string_view uri, std::string_view ending);
+
 // The URI without user, password, query and fragment: fit for messages.
 std::string redact(std::string_view uri);
 

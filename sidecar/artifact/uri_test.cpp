@@ -26,6 +26,15 @@ TEST(Uri, ThatIsNoneIsRefused) {
   EXPECT_THAT(parse_uri("s3://bucket/m").error(), HasSubstr("known are file, pvc, http and https"));
 }
 
+TEST(Uri, BesideAFileIsItsNameWithAnEnding) {
+  EXPECT_EQ(beside("https://h/m.tar", ".sig"), "https://h/m.tar.sig");
+  EXPECT_EQ(beside("https://h/m.tar?x=a/b#f", ".sig"), "https://h/m.tar.sig?x=a/b#f");
+  EXPECT_EQ(beside("http://h/m#f?x", ".sig"), "http://h/m.sig#f?x");
+  EXPECT_EQ(beside("pvc://claim/a/bundle/", ".sig"), "pvc://claim/a/bundle.sig");
+  EXPECT_EQ(beside("file:///a/b//", ".sig"), "file:///a/b.sig");
+  EXPECT_EQ(beside("what is it?.tar", ".sig"), "what is it?.tar.sig") << "a file may be called so";
+}
+
 TEST(Uri, IsShownWithoutItsSecrets) {
   EXPECT_EQ(redact("https://user:pass@h/m.tar?sig=abc#f"), "https://h/m.tar");
   EXPECT_EQ(redact("https://h/a@b"), "https://h/a@b");

@@ -29,7 +29,6 @@ std::optional<std::string> bytes_at(const json& object, const char* name) {
 }  // namespace
 
 std::expected<Envelope, std::string> parse_envelope(std::string_view text) {
-  if (text.size() > kMostEnvelope) return refuse(std::format("it has more than {} bytes", kMostEnvelope));
   const auto document = json::parse(text, nullptr, false);
   if (!document.is_object()) return refuse("it is not a JSON object");
   const auto* type = text_at(document, "payloadType");

@@ -15,7 +15,6 @@ struct Envelope {
   std::vector<std::string> signatures;  // their keyid is a hint that nobody here needs
 };
 
-inline constexpr std::size_t kMostEnvelope = 64 * 1024;
 // Each is tried with each key.
 inline constexpr std::size_t kMostSignatures = 32;
 
