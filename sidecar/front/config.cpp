@@ -5,6 +5,8 @@
 #include <format>
 #include <nlohmann/json.hpp>
 
+#include "sidecar/artifact/uri.h"
+
 namespace pilotlight::front {
 namespace {
 
@@ -66,6 +68,42 @@ bool is_digest(std::string_view value) {
                              [](char c) { return (c >= '0' && c <= '9') || (c >= 'a' && c <= 'f'); });
 }
 
+// A part that only the user can mend.
+wire::Failure mistake(std::string reason, std::string message) {
+  return {.failure_class = wire::FailureClass::kRevision,
+          .reason = std::move(reason),
+          .phase = "Starting",
+          .message = std::move(message),
+          .remedy = "Correct the field in the ModelDeployment's spec."};
+}
+
+// Whoever demands a signature never gets less than that: what cannot be read is an error.
+void read_signature(const json& part, Config& config) {
+  if (!part.is_object()) refuse("model.signature", "is not an object");
+  const auto policy = part.value("policy", json("Require"));
+  if (policy == "Off") return;
+  if (policy != "Require" && policy != "Warn")
+    refuse("model.signature.policy", "is not Require, Warn or Off");
+  auto& demand = config.signature.emplace();
+  demand.required = policy == "Require";
+  demand.uri = text(part, "", "uri", false);
+  if (demand.uri.empty()) demand.uri = artifact::beside(config.uri, ".sig");
+  const auto keys = part.find("publicKeys");
+  if (keys == part.end() || !keys->is_array() || keys->empty()) {
+    refuse("model.signature.publicKeys", "is not a list of keys");
+  }
+  for (std::size_t i = 0; i < keys->size(); ++i) {
+    if (!(*keys)[i].is_string()) refuse("model.signature.publicKeys", "is not a list of texts");
+    auto key = signature::PublicKey::parse((*keys)[i].get_ref<const std::string&>());
+    if (key) {
+      demand.keys.push_back(*std::move(key));
+    } else {
+      config.invalid =
+          mistake("InvalidPublicKey", std::format("spec.model.signature.publicKeys[{}] {}", i, key.error()));
+    }
+  }
+}
+
 Config read(const json& document, const Environment& environment) {
   Config config;
   config.identity = {.name = text(document, "", "name", true),
@@ -80,6 +118,9 @@ Config read(const json& document, const Environment& environment) {
   if (!config.pinned.empty() && !is_digest(config.pinned)) {
     throw Invalid{"PILOTLIGHT_DIGEST is not sha256:<64 hex digits>"};
   }
+  if (const json* signature = find(document, "model", "signature"); signature != nullptr) {
+    read_signature(*signature, config);
+  }
   config.validation_timeout = seconds(document, "validation", "timeoutSeconds", config.validation_timeout);
   config.endpoint_timeout = seconds(document, "endpoint", "timeoutSeconds", config.endpoint_timeout);
   config.max_request_bytes = bytes(document, "endpoint", "maxRequestBytes", config.max_request_bytes);
@@ -87,11 +128,7 @@ Config read(const json& document, const Environment& environment) {
   if (auto load = wire::load_request_from_json(document)) {
     config.load = *std::move(load);
   } else {
-    config.invalid = wire::Failure{.failure_class = wire::FailureClass::kRevision,
-                                   .reason = "InvalidContract",
-                                   .phase = "Starting",
-                                   .message = load.error(),
-                                   .remedy = "Correct the field in the ModelDeployment's spec."};
+    config.invalid = mistake("InvalidContract", load.error());
   }
   config.load.pinned = !config.pinned.empty();
   return config;

@@ -9,6 +9,7 @@
 #include <string>
 #include <string_view>
 
+#include "sidecar/front/signature.h"
 #include "sidecar/front/status.h"
 #include "sidecar/wire/load_request.h"
 
@@ -20,6 +21,7 @@ struct Config {
   std::string uri;
   std::string digest;  // the user's own, or empty
   std::string pinned;  // the revision's, or empty: then this pod proves it
+  std::optional<SignatureDemand> signature;
   wire::LoadRequest load;
   std::chrono::duration<double> validation_timeout{300};
   std::chrono::duration<double> endpoint_timeout{30};

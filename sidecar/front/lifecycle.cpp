@@ -50,6 +50,7 @@ Lifecycle::Lifecycle(Config config, artifact::FetchOptions fetch, Timers& timers
       trial_(timers, [this](std::string reason) { graph_hangs(std::move(reason)); }),
       began_(timers.now()),
       phase_began_(began_) {
+  if (config_.signature) fetch_options_.signature_uri = config_.signature->uri;
   status_.since = timers.wall();
 }
 
@@ -113,12 +114,7 @@ void Lifecycle::fetch() {
 void Lifecycle::fetched(std::expected<artifact::Fetched, Failure> result) {
   if (stopped_) return;
   if (!result) {
-    auto what = std::move(result.error());
-    // A pod of a proven revision cannot speak against it.
-    if (!config_.pinned.empty() && what.failure_class == FailureClass::kRevision) {
-      what.failure_class = FailureClass::kPod;
-    }
-    return fail(std::move(what), &Lifecycle::fetch);
+    return fail(of_this_pod(std::move(result.error())), &Lifecycle::fetch);
   }
   status_.timings.fetch = seconds_since(phase_began_);
   status_.digest = result->digest;
@@ -139,10 +135,46 @@ void Lifecycle::fetched(std::expected<artifact::Fetched, Failure> result) {
                 "If the file is the right one, correct spec.model.digest; if not, spec.model.uri."),
         nullptr);
   }
+  if (auto refused = refuse_signature(*result)) return fail(*std::move(refused), &Lifecycle::fetch);
   model_ = std::move(result->file);
   config_.load.digest = result->digest;
   if (!config_.pinned.empty() || verdict_.checked == result->digest) return serve();
   check();
+}
+
+std::optional<Failure> Lifecycle::refuse_signature(const artifact::Fetched& model) {
+  signature_ = nullptr;
+  signature_warning_.clear();
+  if (!config_.signature) return std::nullopt;
+  auto found = judge_signature(*config_.signature, model);
+  if (found) {
+    signature_ = *std::move(found);
+    log::Info("Signed", {{"key", signature_.value("keyId", "")}});
+    return std::nullopt;
+  }
+  if (config_.signature->required) return of_this_pod(std::move(found.error()));
+  signature_warning_ = std::format("{}: {}", found.error().reason, found.error().message);
+  log::Warn("Not signed as the spec wishes", {{"warning", signature_warning_}});
+  return std::nullopt;
+}
+
+void Lifecycle::add_signature(nlohmann::json& proof) const {
+  if (!proof.is_object()) return;
+  // The engine knows nothing of it, whatever it says.
+  proof.erase("signature");
+  if (!signature_.is_null()) proof["signature"] = signature_;
+  if (signature_warning_.empty()) return;
+  auto& warnings = proof["warnings"];
+  if (!warnings.is_array()) warnings = nlohmann::json::array();
+  warnings.push_back(signature_warning_);
+}
+
+Failure Lifecycle::of_this_pod(Failure failure) const {
+  // A pod of a proven revision cannot speak against it.
+  if (!config_.pinned.empty() && failure.failure_class == FailureClass::kRevision) {
+    failure.failure_class = FailureClass::kPod;
+  }
+  return failure;
 }
 
 void Lifecycle::check() {
@@ -274,10 +306,13 @@ void Lifecycle::loaded(const nlohmann::json& document) {
   trial_.over();
   deadline_.reset();
   status_.contract = *std::move(parsed);
-  if (const auto proof = document.find("proof"); proof != document.end()) status_.proof = *proof;
-  // It was told which to serve; what was compared stands in the check's proof.
-  if (!graphs_tried_.is_null() && status_.proof.is_object() && !status_.proof.contains("graphs")) {
-    status_.proof["graphs"] = graphs_tried_;
+  if (const auto proof = document.find("proof"); proof != document.end()) {
+    status_.proof = *proof;
+    add_signature(status_.proof);
+    // It was told which form to serve; what was compared stands in the check's proof.
+    if (!graphs_tried_.is_null() && status_.proof.is_object() && !status_.proof.contains("graphs")) {
+      status_.proof["graphs"] = graphs_tried_;
+    }
   }
   if (const auto timings = document.find("timings"); timings != document.end() && timings->is_object()) {
     status_.timings.load = number(*timings, "load");

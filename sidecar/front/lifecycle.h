@@ -73,6 +73,8 @@ class Lifecycle {
   void enter(Phase phase);
   void fetch();
   void fetched(std::expected<artifact::Fetched, wire::Failure> result);
+  // What is at fault with the signature, if the revision demands a good one; else notes what the proof says.
+  std::optional<wire::Failure> refuse_signature(const artifact::Fetched& model);
   void check();
   void check_ended(Exit exit);
   void serve();
@@ -87,11 +89,14 @@ class Lifecycle {
   std::string forbidden(const Exit& exit);
   wire::Failure sandbox_violation(std::string what) const;
   void serve_ended(Exit exit);
+  // Of the proof, what the front answers for itself.
+  void add_signature(nlohmann::json& proof) const;
   void fail(wire::Failure failure, void (Lifecycle::*again)());
   void end_for_memory(std::uint64_t held, std::uint64_t limit);
   void arm_deadline(std::chrono::duration<double> limit, void (Lifecycle::*passed)());
   void check_took_too_long();
   void load_took_too_long();
+  wire::Failure of_this_pod(wire::Failure failure) const;
   wire::Failure failure(wire::FailureClass failure_class, std::string reason, std::string message,
                         std::string remedy) const;
   double seconds_since(Clock::time_point begun) const;
@@ -108,6 +113,8 @@ class Lifecycle {
   Status status_;
   Memory::Verdict verdict_;
   wire::UniqueFd model_;
+  nlohmann::json signature_;       // who has signed it; null: nobody was asked for
+  std::string signature_warning_;  // why that is not known, where it need not be
   std::unique_ptr<Engine> checker_;
   std::unique_ptr<Engine> server_;
   bool checking_ = false;  // the checker has the model

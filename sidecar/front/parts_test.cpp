@@ -8,8 +8,10 @@
 #include <format>
 #include <fstream>
 #include <limits>
+#include <nlohmann/json.hpp>
 #include <numbers>
 
+#include "sidecar/artifact/signature/signer_for_test.h"
 #include "sidecar/front/arena_heap.h"
 #include "sidecar/front/backoff.h"
 #include "sidecar/front/config.h"
@@ -147,6 +149,55 @@ TEST(ConfigTest, AContractThatContradictsItselfIsTheRevisionsFault) {
   ASSERT_TRUE(config) << config.error();
   ASSERT_TRUE(config->invalid);
   EXPECT_EQ(config->invalid->reason, "InvalidContract");
+}
+
+std::expected<Config, std::string> with_signature(const nlohmann::json& signature) {
+  auto document = nlohmann::json::parse(kConfig);
+  document["model"]["signature"] = signature;
+  return parse_config(document.dump(), environment);
+}
+
+TEST(ConfigTest, ReadsWhoseSignatureIsDemanded) {
+  const signature::testing::Signer one("Ed25519");
+  const signature::testing::Signer two("P-256");
+  auto config = with_signature({{"publicKeys", {one.public_pem(), two.public_pem()}}});
+  ASSERT_TRUE(config) << config.error();
+  ASSERT_TRUE(config->signature);
+  EXPECT_TRUE(config->signature->required) << "the strictest policy is the default";
+  EXPECT_EQ(config->signature->uri, "https://models.example/digits/v3.tar.sig");
+  EXPECT_EQ(config->signature->keys[1].id(), two.public_key().id());
+  EXPECT_FALSE(config->invalid);
+
+  config = with_signature(
+      {{"policy", "Warn"}, {"publicKeys", {one.public_pem()}}, {"uri", "https://models.example/s"}});
+  EXPECT_FALSE(config->signature->required);
+  EXPECT_EQ(config->signature->uri, "https://models.example/s");
+  EXPECT_FALSE(with_signature({{"policy", "Off"}})->signature);
+  EXPECT_FALSE(parse_config(kConfig, environment)->signature);
+}
+
+TEST(ConfigTest, ADemandThatCannotBeReadIsNeverTakenForNone) {
+  const auto message = [](const nlohmann::json& signature) {
+    const auto config = with_signature(signature);
+    return config ? std::string("accepted") : config.error();
+  };
+  EXPECT_THAT(message(7), HasSubstr("model.signature is not an object"));
+  EXPECT_THAT(message({{"policy", "Maybe"}}), HasSubstr("model.signature.policy is not"));
+  EXPECT_THAT(message({{"policy", nullptr}}), HasSubstr("model.signature.policy is not"));
+  EXPECT_THAT(message({{"policy", "Require"}}), HasSubstr("publicKeys is not a list"));
+  EXPECT_THAT(message({{"publicKeys", nlohmann::json::array()}}), HasSubstr("publicKeys is not a list"));
+  EXPECT_THAT(message({{"publicKeys", {7}}}), HasSubstr("publicKeys is not a list of texts"));
+}
+
+TEST(ConfigTest, AKeyThatIsNotTakenIsTheRevisionsFaultAndIsNamed) {
+  const signature::testing::Signer good;
+  const auto config =
+      with_signature({{"publicKeys", {good.public_pem(), signature::testing::Signer("RSA").public_pem()}}});
+  ASSERT_TRUE(config) << config.error();
+  ASSERT_TRUE(config->invalid);
+  EXPECT_EQ(config->invalid->reason, "InvalidPublicKey");
+  EXPECT_EQ(config->invalid->message,
+            "spec.model.signature.publicKeys[1] is a key for RSA; taken are Ed25519 and ECDSA P-256");
 }
 
 TEST(ConfigTest, ALaptopsModelIsNamedAfterItsFile) {

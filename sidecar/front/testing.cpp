@@ -102,10 +102,11 @@ class ScriptedLauncher::Thread final : public Process {
         break;
     }
     if (role_ == Role::kServe) send(wire::Kind::kProgress, {{"phase", "Warming"}});
-    send(wire::Kind::kLoaded,
-         {{"proof", {{"level", "Answers"}, {"runtime", {{"graph", optimized ? "optimized" : "frozen"}}}}},
-          {"contract", wire::to_json(script_.contract)},
-          {"timings", {{"load", 0.25}, {"warm", 0.5}}}});
+    auto proof = script_.proof;
+    proof["runtime"]["graph"] = optimized ? "optimized" : "frozen";
+    send(wire::Kind::kLoaded, {{"proof", proof},
+                               {"contract", wire::to_json(script_.contract)},
+                               {"timings", {{"load", 0.25}, {"warm", 0.5}}}});
     return std::nullopt;
   }
 

@@ -57,6 +57,7 @@ class ScriptedLauncher final : public Launcher {
   std::atomic<OnLoad> serve = OnLoad::kLoaded;
   nlohmann::json failure = {
       {"class", "Revision"}, {"reason", "GoldenMismatch"}, {"message", "m"}, {"remedy", "r"}};
+  nlohmann::json proof = {{"level", "Answers"}};
   std::atomic<int> checks = 0;  // how many engines of each role were started
   std::atomic<int> serves = 0;
   std::atomic<int> inferences = 0;
