@@ -33,6 +33,8 @@ struct VerifyArguments {
   std::int64_t threads = 0;
   double timeout = 300;
   std::filesystem::path credentials;
+  std::vector<std::filesystem::path> public_keys;
+  std::string signature;
   std::filesystem::path engine;
   std::string output = "text";
   bool verbose = false;
@@ -71,6 +73,11 @@ CLI::App& describe_verify(CLI::App& app, VerifyArguments& arguments) {
       .add_option("--credentials-dir", arguments.credentials,
                   "Folder with token, or username and password, and ca.crt")
       ->check(CLI::ExistingDirectory);
+  auto* keys = verify.add_option("--public-key", arguments.public_keys,
+                                 "File with a public key (PEM); what its owner has not signed is refused. "
+                                 "May be given several times: any of them is enough");
+  verify.add_option("--signature", arguments.signature, "The signature's path or URI [the model's and .sig]")
+      ->needs(keys);
   verify.add_option("--engine", arguments.engine, "The engine's program [pilotlight-engine beside this one]")
       ->check(CLI::ExistingFile);
   verify.add_option("-o,--output", arguments.output, "text or json")
@@ -87,6 +94,11 @@ VerifyOptions options_of(const VerifyArguments& arguments) {
   auto& load = options.config.load;
   options.config.digest = arguments.digest;
   options.config.validation_timeout = std::chrono::duration<double>(arguments.timeout);
+  if (!arguments.public_keys.empty()) {
+    auto demand = front::demand_from_files(arguments.model, arguments.public_keys, arguments.signature);
+    if (!demand) throw std::runtime_error(demand.error());
+    options.config.signature = *std::move(demand);
+  }
   load.minimum_level = wire::proof_level_from_name(arguments.level).value();
   load.absolute_tolerance = arguments.absolute_tolerance;
   load.relative_tolerance = arguments.relative_tolerance;

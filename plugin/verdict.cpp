@@ -63,6 +63,13 @@ std::string exporter(const json& proof) {
   return std::format("torch {}, Python {}", found->value("torch", "?"), found->value("python", "?"));
 }
 
+std::string signature(const json& proof) {
+  const auto found = proof.find("signature");
+  if (found == proof.end()) return {};
+  const auto subject = found->value("subject", "");
+  return found->value("keyId", "") + (subject.empty() ? "" : ", as " + subject);
+}
+
 std::string warmup(const json& proof) {
   std::string text;
   for (const auto& each : proof.at("warmup")) {
@@ -140,6 +147,7 @@ std::string verdict_text(const front::Status& status, std::string_view model) {
   if (!status.proof.is_null()) {
     const auto& proof = status.proof;
     table.add("level", proof.value("level", ""));
+    table.add("signed by", signature(proof));
     table.add("answers", answers(proof));
     table.add("tolerance", tolerance(proof));
     table.add("format", proof.value("format", ""));

@@ -77,6 +77,15 @@ TEST(Verdict, TextOfALowerLevelHasNoAnswers) {
   EXPECT_THAT(text, Not(HasSubstr("exported by")));
 }
 
+TEST(Verdict, TextOfASignedModelSaysByWhom) {
+  auto status = Proven();
+  EXPECT_THAT(verdict_text(status, "m.tar"), Not(HasSubstr("signed by")));
+  status.proof["signature"] = {{"keyId", "sha256:aa"}};
+  EXPECT_THAT(verdict_text(status, "m.tar"), HasSubstr("signed by    sha256:aa\n"));
+  status.proof["signature"]["subject"] = "digits.tar";
+  EXPECT_THAT(verdict_text(status, "m.tar"), HasSubstr("signed by    sha256:aa, as digits.tar\n"));
+}
+
 TEST(Verdict, NanOfAProofIsNull) {
   auto status = Proven();
   status.proof["worstError"]["expected"] = nullptr;

@@ -39,6 +39,8 @@ struct Arguments {
   std::filesystem::path engine;
   std::filesystem::path state;
   std::filesystem::path credentials;
+  std::vector<std::filesystem::path> public_keys;
+  std::string signature;
   std::filesystem::path termination_log = "/dev/termination-log";
   std::string log_level = "info";
   bool no_access_log = false;
@@ -47,8 +49,8 @@ struct Arguments {
 void describe(CLI::App& app, Arguments& arguments) {
   app.description("Serves a PyTorch model once it has proven itself.");
   auto* source = app.add_option_group("what to serve")->require_option(1);
-  source->add_option("--model", arguments.model,
-                     "A bundle or TorchScript file: a path or a URI. No cluster needed");
+  auto* model = source->add_option("--model", arguments.model,
+                                   "A bundle or TorchScript file: a path or a URI. No cluster needed");
   source->add_option("--config", arguments.config, "config.json of a revision, as the operator writes it");
   app.add_option("--bind", arguments.bind, "Address to listen on [127.0.0.1 with --model, else every one]");
   app.add_option("--port", arguments.port, "Data port")->capture_default_str();
@@ -59,6 +61,12 @@ void describe(CLI::App& app, Arguments& arguments) {
                  "Scratch folder [/var/lib/pilotlight; with --model a temporary one]");
   app.add_option("--credentials-dir", arguments.credentials,
                  "Folder with token, or username and password, and ca.crt [/etc/pilotlight/credentials]");
+  auto* keys = app.add_option("--public-key", arguments.public_keys,
+                              "File with a public key (PEM); serve only what its owner has signed. May be "
+                              "given several times: any of them is enough")
+                   ->needs(model);
+  app.add_option("--signature", arguments.signature, "The signature's path or URI [the model's and .sig]")
+      ->needs(keys);
   app.add_option("--termination-log", arguments.termination_log, "The container's termination message")
       ->capture_default_str();
   app.add_option("--log-level", arguments.log_level, "debug, info, warn or error")->capture_default_str();
@@ -67,7 +75,15 @@ void describe(CLI::App& app, Arguments& arguments) {
 }
 
 Config read_config(const Arguments& arguments) {
-  if (!arguments.model.empty()) return laptop_config(arguments.model);
+  if (!arguments.model.empty()) {
+    auto config = laptop_config(arguments.model);
+    if (!arguments.public_keys.empty()) {
+      auto demand = demand_from_files(arguments.model, arguments.public_keys, arguments.signature);
+      if (!demand) throw std::runtime_error(demand.error());
+      config.signature = *std::move(demand);
+    }
+    return config;
+  }
   std::ifstream file(arguments.config);
   if (!file) throw std::runtime_error(std::format("cannot read '{}'", arguments.config));
   std::ostringstream text;
