@@ -176,7 +176,8 @@ TEST(Report, ReadsTheStatusDocument) {
     "revision": "digits-x", "phase": "Failed", "ready": false, "final": true, "digest": "sha256:aa",
     "bytesFetched": 5, "bytesTotal": 10, "attempt": 3, "newField": {"x": [1]},
     "failure": {"class": "Revision", "reason": "GoldenMismatch", "phase": "Checking", "message": "m", "remedy": "r"},
-    "proof": {"level": "Answers", "cases": 3, "surprise": 1, "warnings": ["w"]}})");
+    "proof": {"level": "Answers", "cases": 3, "surprise": 1, "warnings": ["w"],
+              "signature": {"keyId": "sha256:aa", "subject": "digits.tar"}}})");
   ASSERT_TRUE(report);
   EXPECT_EQ(report->pod_uid, "p1");
   EXPECT_EQ(report->revision, "digits-x");
@@ -185,7 +186,8 @@ TEST(Report, ReadsTheStatusDocument) {
   EXPECT_EQ(report->bytes_fetched, 5);
   EXPECT_EQ(report->attempt, 3);
   EXPECT_EQ(report->failure, (api::Failure{"Revision", "GoldenMismatch", "Checking", "m", "r"}));
-  EXPECT_EQ(report->proof, json::parse(R"({"level": "Answers", "cases": 3, "warnings": ["w"]})"))
+  EXPECT_EQ(report->proof, json::parse(R"({"level": "Answers", "cases": 3, "warnings": ["w"],
+                                            "signature": {"keyId": "sha256:aa", "subject": "digits.tar"}})"))
       << "the documented fields, and no others";
 }
 
