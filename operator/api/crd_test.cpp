@@ -76,6 +76,7 @@ TEST(Crd, ItsDefaultsAreThoseOfTheCode) {
   const Spec spec;
   const std::string base = "/properties/spec/properties";
   EXPECT_EQ(Default(base + "/replicas"), spec.replicas);
+  EXPECT_EQ(Default(base + "/model/properties/signature/properties/policy"), Signature().policy);
   EXPECT_EQ(Default(base + "/validation/properties/minimumLevel"), spec.validation.minimum_level);
   EXPECT_EQ(Default(base + "/validation/properties/timeout"), FormatDuration(spec.validation.timeout));
   EXPECT_EQ(Default(base + "/warmup/properties/timeout"), FormatDuration(spec.warmup.timeout));
@@ -88,7 +89,7 @@ TEST(Crd, ItsDefaultsAreThoseOfTheCode) {
   Walk(Schema()["properties"]["spec"], "spec", [&](const json& schema, const std::string& path) {
     if (schema.contains("default")) defaulted.insert(path);
   });
-  EXPECT_EQ(defaulted.size(), 7U) << "a new default needs its C++ value, or revisions get new names";
+  EXPECT_EQ(defaulted.size(), 8U) << "a new default needs its C++ value, or revisions get new names";
 }
 
 TEST(Crd, HasEveryTemplateFieldThatTheCodeReads) {

@@ -22,10 +22,17 @@ inline constexpr char kApiVersion[] = "pilotlight.dev/v1alpha1";
 inline constexpr char kKind[] = "ModelDeployment";
 inline constexpr char kPlural[] = "modeldeployments";
 
+struct Signature {
+  std::string policy = "Require";
+  std::vector<std::string> public_keys;  // PEM
+  std::string uri;                       // or empty: beside the model
+};
+
 struct Model {
   std::string uri;
   std::string digest;              // "sha256:<hex>", or empty: pinned by the first proof
   std::string credentials_secret;  // or empty
+  std::optional<Signature> signature;
 };
 
 struct Tensor {

@@ -151,6 +151,12 @@ void ReadSpec(Reader in, Spec& spec) {
         model.Read("uri", spec.model.uri);
         model.Read("digest", spec.model.digest);
         model.Read("credentialsSecret", spec.model.credentials_secret);
+        model.Object("signature", [&](Reader signature) {
+          auto& out = spec.model.signature.emplace();
+          signature.Read("policy", out.policy);
+          signature.Read("publicKeys", out.public_keys, &json::is_string, "must be a string");
+          signature.Read("uri", out.uri);
+        });
       })) {
     in.Wrong(in.Path("model"), "is required");
   }

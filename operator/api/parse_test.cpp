@@ -41,6 +41,19 @@ TEST(Parse, ReadsWhatIdentifiesTheObject) {
   EXPECT_TRUE(out.deleting);
 }
 
+TEST(Parse, ReadsWhoMustHaveSigned) {
+  json in = Least();
+  EXPECT_FALSE(Parse(in).spec.model.signature);
+  in["spec"]["model"]["signature"] = {{"policy", "Off"}, {"publicKeys", {"a", "b"}}, {"uri", "file:///s"}};
+  const Signature signature = Parse(in).spec.model.signature.value();
+  EXPECT_EQ(signature.policy, "Off");
+  EXPECT_THAT(signature.public_keys, ::testing::ElementsAre("a", "b"));
+  EXPECT_EQ(signature.uri, "file:///s");
+  in["spec"]["model"]["signature"] = {{"publicKeys", {7}}};
+  EXPECT_THAT(Parse(in).errors,
+              Contains(FieldError{"spec.model.signature.publicKeys[0]", "must be a string"}));
+}
+
 TEST(Parse, PassesOverFieldsOfLaterReleases) {
   json in = Least();
   in["spec"]["autoscaling"] = {{"maxReplicas", 5}};

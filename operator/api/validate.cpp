@@ -18,6 +18,7 @@ using nlohmann::json;
 constexpr std::array kDatatypes = {"BOOL",  "UINT8", "INT8", "INT16", "INT32",
                                    "INT64", "FP16",  "BF16", "FP32",  "FP64"};
 constexpr std::array kLevels = {"Loaded", "Contract", "Answers"};
+constexpr std::array kPolicies = {"Require", "Warn", "Off"};
 constexpr std::array kActivations = {"", "softmax", "none"};
 constexpr std::array kOwnLabels = {"app.kubernetes.io/name", "app.kubernetes.io/instance",
                                    "app.kubernetes.io/managed-by"};
@@ -40,6 +41,11 @@ const std::regex& UserInfoPattern() {
 }
 const std::regex& DigestPattern() {
   static const std::regex pattern("^sha256:[a-f0-9]{64}$");
+  return pattern;
+}
+const std::regex& PublicKeyPattern() {
+  static const std::regex pattern(
+      R"(^\s*-----BEGIN PUBLIC KEY-----[A-Za-z0-9+/=\s]+-----END PUBLIC KEY-----\s*$)");
   return pattern;
 }
 const std::regex& SecretPattern() {
@@ -79,6 +85,34 @@ class Checker {
   std::vector<FieldError> errors_;
 };
 
+// Scheme and host, or scheme and claim, with the slash behind.
+std::string_view Place(std::string_view uri) {
+  const auto path = uri.find('/', uri.find("://") + 3);
+  return uri.substr(0, path + 1);
+}
+
+void CheckSignature(Checker& check, const Model& model) {
+  const Signature& signature = *model.signature;
+  const std::string path = "spec.model.signature";
+  check.Require(IsOneOf(kPolicies, signature.policy), path + ".policy", "must be Require, Warn or Off");
+  check.Require(signature.policy == "Off" || !signature.public_keys.empty(), path,
+                "signature needs publicKeys, or policy Off");
+  check.Length(signature.public_keys.size(), 8, path + ".publicKeys", "keys");
+  for (std::size_t i = 0; i < signature.public_keys.size(); ++i) {
+    const std::string& key = signature.public_keys[i];
+    check.Require(key.size() <= 1024 && Matches(key, PublicKeyPattern()),
+                  path + ".publicKeys[" + std::to_string(i) + "]",
+                  "must be one public key in PEM (-----BEGIN PUBLIC KEY-----) of at most 1024 characters");
+  }
+  if (signature.uri.empty()) return;
+  check.Length(signature.uri.size(), 2048, path + ".uri", "characters");
+  check.Require(signature.uri.find_first_of(" \t\r\n") == std::string::npos, path + ".uri",
+                "must hold no white space");
+  check.Require(
+      signature.uri.starts_with(Place(model.uri)), path,
+      "signature.uri must be on the host or claim of uri, whose credentials and volume it is fetched with");
+}
+
 void CheckModel(Checker& check, const Model& model) {
   if (!check.Require(!model.uri.empty(), "spec.model.uri", "is required")) return;
   check.Length(model.uri.size(), 2048, "spec.model.uri", "characters");
@@ -90,6 +124,7 @@ void CheckModel(Checker& check, const Model& model) {
       "uri must not hold a user or a password: put them into a Secret and name it in credentialsSecret");
   check.Require(model.digest.empty() || Matches(model.digest, DigestPattern()), "spec.model.digest",
                 "must be sha256: and 64 hexadecimal digits in lower case");
+  if (model.signature) CheckSignature(check, model);
   if (model.credentials_secret.empty()) return;
   check.Length(model.credentials_secret.size(), 253, "spec.model.credentialsSecret", "characters");
   check.Require(Matches(model.credentials_secret, SecretPattern()), "spec.model.credentialsSecret",

@@ -52,6 +52,7 @@ json SidecarConfig(const ModelDeployment& model, const std::string& revision) {
                  {"name", model.name},
                  {"namespace", model.ns},
                  {"revision", revision}});
+  if (model.spec.model.signature) config["model"]["signature"]["policy"] = model.spec.model.signature->policy;
   for (const char* part : {"validation", "warmup", "endpoint"}) {
     if (config.contains(part)) config[part].erase("timeout");
   }

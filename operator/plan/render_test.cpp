@@ -91,6 +91,17 @@ TEST(Render, MountsTheSecretForFetchingAndTellsTheSidecarNothingOfItsName) {
           json{{"name", "credentials"}, {"mountPath", "/etc/pilotlight/credentials"}, {"readOnly", true}}));
 }
 
+TEST(Render, TellsTheSidecarWhoMustHaveSignedAndByWhichPolicy) {
+  const std::string key = "-----BEGIN PUBLIC KEY-----\nMCow\n-----END PUBLIC KEY-----\n";
+  json spec = kLeast;
+  spec["model"]["signature"] = {{"publicKeys", {key}}};
+  const json config = All(spec)[0]["data"];
+  EXPECT_EQ(config["config.json"]["model"]["signature"],
+            (json{{"policy", "Require"}, {"publicKeys", {key}}}));
+  EXPECT_EQ(config["revision.json"]["model"]["signature"], (json{{"publicKeys", {key}}}));
+  EXPECT_FALSE(All(kLeast)[0]["data"]["config.json"]["model"].contains("signature"));
+}
+
 TEST(Render, BindsFromBirthWhenThePinIsKnown) {
   const api::ModelDeployment model = Model(kLeast);
   const json rs = RenderReplicaSet(model, "digits-x", "sha256:aa", "sidecar:1");

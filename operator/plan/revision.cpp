@@ -24,10 +24,19 @@ json TensorPart(const api::Tensor& tensor) {
   return out;
 }
 
+json SignaturePart(const api::Signature& signature) {
+  json out = json::object();
+  if (signature.policy != api::Signature().policy) out["policy"] = signature.policy;
+  if (!signature.public_keys.empty()) out["publicKeys"] = signature.public_keys;
+  if (!signature.uri.empty()) out["uri"] = signature.uri;
+  return out;
+}
+
 json ModelPart(const api::Model& model) {
   json out = {{"uri", model.uri}};
   if (!model.digest.empty()) out["digest"] = model.digest;
   if (!model.credentials_secret.empty()) out["credentialsSecret"] = model.credentials_secret;
+  if (model.signature) out["signature"] = SignaturePart(*model.signature);
   return out;
 }
 

@@ -42,6 +42,13 @@ TEST(Revision, FieldsAtTheirDefaultChangeNoName) {
        }) {
     EXPECT_EQ(Name(With(patch)), Name(kLeast)) << patch;
   }
+  const std::string is_signed = Name(With(R"({"model": {"signature": {"publicKeys": ["a"]}}})"));
+  EXPECT_EQ(Name(With(R"({"model": {"signature": {"policy": "Require", "publicKeys": ["a"]}}})")), is_signed);
+  for (const char* patch : {R"({"model": {"signature": {"policy": "Warn", "publicKeys": ["a"]}}})",
+                            R"({"model": {"signature": {"publicKeys": ["a", "b"]}}})",
+                            R"({"model": {"signature": {"publicKeys": ["a"], "uri": "file:///s"}}})"}) {
+    EXPECT_NE(Name(With(patch)), is_signed) << patch;
+  }
   EXPECT_EQ(Name(With(R"({"contract": {"inputs": [{"name": "x", "datatype": "FP32", "shape": [1]}],
                           "outputs": [{"name": "y", "datatype": "FP32", "shape": [1], "labels": ["a"]}]}})")),
             Name(With(R"({"contract": {"inputs": [{"name": "x", "datatype": "FP32", "shape": [1]}],
@@ -61,6 +68,8 @@ TEST(Revision, EverythingThatAPodReadsChangesTheName) {
            R"({"model": {"uri": "https://models.example/v2.tar"}})",
            R"({"model": {"digest": "sha256:00"}})",
            R"({"model": {"credentialsSecret": "store"}})",
+           R"({"model": {"signature": {"publicKeys": ["a"]}}})",
+           R"({"model": {"signature": {"policy": "Off"}}})",
            R"({"contract": {"inputs": [], "outputs": []}})",
            R"({"validation": {"absoluteTolerance": 0}})",
            R"({"validation": {"relativeTolerance": 0.5}})",
