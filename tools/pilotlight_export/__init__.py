@@ -3,6 +3,7 @@
 from .api import Report, export
 from .bundle import Bundle
 from .errors import (
+    CannotSign,
     ControlFlowLost,
     ExportError,
     FrozenShape,
@@ -17,10 +18,12 @@ from .errors import (
     UnsupportedOutput,
     WrongDevice,
 )
+from .signing import Signed, sign
 from .version import VERSION as __version__
 
 __all__ = [
     "Bundle",
+    "CannotSign",
     "ControlFlowLost",
     "ExportError",
     "FrozenShape",
@@ -31,10 +34,12 @@ __all__ = [
     "NotFinite",
     "Report",
     "RowsDependOnEachOther",
+    "Signed",
     "StillTraining",
     "UnsupportedInput",
     "UnsupportedOutput",
     "WrongDevice",
     "__version__",
     "export",
+    "sign",
 ]

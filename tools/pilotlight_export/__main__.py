@@ -16,6 +16,7 @@ from torch import nn
 from .api import export
 from .contract import DATATYPES
 from .errors import ExportError, InvalidArgument
+from .signing import PASSPHRASE, sign
 
 _EXAMPLES = """\
 examples:
@@ -23,11 +24,16 @@ examples:
   python3 -m pilotlight_export train.py:make_model -o digits.tar --input image=FP32:8,1,8,8 --outputs logits
   # real data as the example, and class names from a file with one a line
   python3 -m pilotlight_export train.py:make_model -o digits.tar --example train.py:examples --labels classes.txt
+  # a signature beside it
+  python3 -m pilotlight_export sign digits.tar --key private.pem
 """
 
 
 def main(arguments: list[str] | None = None) -> int:
     """0: written. 1: an export error, explained on stderr. 2: wrong usage."""
+    arguments = sys.argv[1:] if arguments is None else arguments
+    if arguments[:1] == ["sign"]:
+        return _sign(arguments[1:])
     options = _parser().parse_args(arguments)
     try:
         made = _call(options.model)
@@ -57,6 +63,25 @@ def main(arguments: list[str] | None = None) -> int:
     except ExportError as error:
         print(f"{type(error).__name__}: {error}", file=sys.stderr)
         return 1
+    return 0
+
+
+def _sign(arguments: list[str]) -> int:
+    parser = argparse.ArgumentParser(
+        prog="pilotlight_export sign", description="Signs a model, so that pods can tell that it is yours.")
+    parser.add_argument("model", help="a bundle, a folder of one, or a TorchScript file")
+    parser.add_argument("--key", required=True, metavar="PRIVATE.pem",
+                        help=f"Ed25519 or ECDSA P-256; its passphrase, if it has one, in {PASSPHRASE}")
+    parser.add_argument("-o", "--output", metavar="FILE", help="where to write the signature; default: MODEL.sig")
+    options = parser.parse_args(arguments)
+    try:
+        signed = sign(options.model, options.key, options.output)
+    except ExportError as error:
+        print(f"{type(error).__name__}: {error}", file=sys.stderr)
+        return 1
+    print(f"{signed.path}: signature of {options.model}\n  digest     {signed.digest}\n  key        {signed.key_id}\n")
+    print("spec:\n  model:\n    signature:\n      publicKeys:\n      - |")
+    print("".join(f"        {line}\n" for line in signed.public_key.splitlines()), end="")
     return 0
 
 

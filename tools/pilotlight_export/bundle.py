@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import io
 import os
@@ -60,21 +61,27 @@ def write(path: str | os.PathLike, manifest: dict, members: dict[str, bytes]) ->
     """Writes the bundle and returns its digest. The file appears whole or not at all."""
     manifest = {**manifest, "files": {name: sha256(members[name]) for name in sorted(members)}}
     everything = {**members, "model.yaml": to_yaml(manifest)}
+    with whole_file(path) as file:
+        _write_tar(file, everything)
+    return digest_of(path)
+
+
+@contextlib.contextmanager
+def whole_file(path: str | os.PathLike):
+    """A new file to write, which appears at `path` at the end of the block: whole, or not at all."""
     folder = os.path.dirname(os.path.abspath(os.fspath(path)))
     os.makedirs(folder, exist_ok=True)
     handle, unfinished = tempfile.mkstemp(prefix=".bundle-", dir=folder)
     try:
         with os.fdopen(handle, "wb") as file:
-            _write_tar(file, everything)
+            yield file
             file.flush()
             os.fsync(file.fileno())
-        digest = digest_of(unfinished)
         os.chmod(unfinished, 0o644)
         os.replace(unfinished, path)
     except BaseException:
         os.unlink(unfinished)
         raise
-    return digest
 
 
 def _write_tar(file, members: dict[str, bytes]) -> None:
@@ -88,12 +95,28 @@ def _write_tar(file, members: dict[str, bytes]) -> None:
 
 
 def digest_of(path: str | os.PathLike) -> str:
-    """The identity of a bundle file, as `spec.model.digest` wants it."""
+    """The identity of a bundle, as `spec.model.digest` wants it: of a file, or of a folder in its place."""
+    if os.path.isdir(path):
+        return _digest_of_folder(os.fspath(path))
     found = hashlib.sha256()
     with open(path, "rb") as file:
         while chunk := file.read(1 << 20):
             found.update(chunk)
     return "sha256:" + found.hexdigest()
+
+
+def _digest_of_folder(folder: str) -> str:
+    lines = []
+    for place, folders, files in os.walk(folder):
+        for name in folders + files:
+            path = os.path.join(place, name)
+            if os.path.islink(path) or not (os.path.isdir(path) or os.path.isfile(path)):
+                raise ValueError(f"{path} is a link or a special file, which pods refuse")
+        for path in (os.path.join(place, name) for name in files):
+            lines.append((os.fsencode(os.path.relpath(path, folder)), digest_of(path)[7:].encode()))
+    if not lines:
+        raise ValueError("the folder is empty")
+    return sha256(b"".join(b"%s  %s\n" % (digest, name) for name, digest in sorted(lines)))
 
 
 class Bundle:

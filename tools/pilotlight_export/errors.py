@@ -25,7 +25,7 @@ class Place:
 
 
 class ExportError(Exception):
-    """No bundle was written. `problem`, `places` and `remedy` are the three parts of the text."""
+    """Nothing was written. `problem`, `places` and `remedy` are the three parts of the text."""
 
     def __init__(self, problem: str, remedy: str, places: list[Place] | None = None):
         self.problem = problem
@@ -42,6 +42,10 @@ class ExportError(Exception):
 
 class InvalidArgument(ExportError):
     """`export` was called with something that cannot be meant."""
+
+
+class CannotSign(ExportError):
+    """The model or the key is not one that can be signed, or signed with."""
 
 
 class ControlFlowLost(ExportError):
