@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import subprocess
 from pathlib import Path
 
 import torch
@@ -43,6 +44,18 @@ def with_wrong_answers(folder: Path) -> bytes:
     manifest = {key: value for key, value in good.manifest.items() if key != "files"}
     bundle.write(path, manifest, members)
     return path.read_bytes()
+
+
+def key(folder: Path, name: str, *options: str) -> Path:
+    """A private key, <name>.pem, by openssl; its public half is <name>.pub. Ed25519 if no options say otherwise."""
+    private = folder / f"{name}.pem"
+    subprocess.run(["openssl", "genpkey", *(options or ("-algorithm", "ed25519")), "-out", private], check=True,
+                   capture_output=True)
+    subprocess.run(["openssl", "pkey", "-in", private, "-pubout", "-out", private.with_suffix(".pub")], check=True)
+    return private
+
+
+P256 = ("-algorithm", "EC", "-pkeyopt", "ec_paramgen_curve:P-256")
 
 
 def checkpoint() -> bytes:

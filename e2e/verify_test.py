@@ -1,13 +1,17 @@
 """`kubectl pilotlight verify`: the whole proof on this host, without a cluster, with an exit status for pipelines."""
 
+import base64
+import hashlib
 import json
 import os
 import re
 import subprocess
+import tarfile
 from pathlib import Path
 
 import bundles
 import pytest
+from pilotlight_export import sign
 
 PROVEN, REFUSED, UNDECIDED = 0, 1, 2
 
@@ -86,6 +90,82 @@ def test_a_bare_file_is_not_enough_for_who_wants_answers(verify, folder):
     assert said.returncode == REFUSED and "ProofLevelTooLow" in said.stdout
 
 
+@pytest.mark.parametrize("options", [(), bundles.P256], ids=["Ed25519", "P-256"])
+def test_what_the_exporter_has_signed_is_proven_and_names_the_key(verify, good, tmp_path, options):
+    key = bundles.key(tmp_path, "mine", *options)
+    signed = sign(good, key)
+    said = verify(good, "--public-key", key.with_suffix(".pub"))
+    assert said.returncode == PROVEN, said
+    assert f"signed by    {signed.key_id}, as {good.name}" in said.stdout
+    document = json.loads(verify(good, "--public-key", key.with_suffix(".pub"), "-o", "json").stdout)
+    assert document["proof"]["signature"] == {"keyId": signed.key_id, "subject": good.name}
+    assert "signature" not in json.loads(verify(good, "-o", "json").stdout)["proof"], "nobody asked"
+
+
+def test_a_folder_is_signed_as_its_bundle_is(verify, good, tmp_path):
+    folder = tmp_path / "bundle"
+    with tarfile.open(good) as tar:
+        tar.extractall(folder, filter="data")
+    key = bundles.key(tmp_path, "mine")
+    signed = sign(folder, key)
+    said = verify(f"{folder}/", "--public-key", key.with_suffix(".pub"), "-o", "json")
+    assert said.returncode == PROVEN, said
+    assert json.loads(said.stdout)["digest"] == signed.digest
+    (folder / "extra").write_text("x")
+    assert "SignatureInvalid" in verify(folder, "--public-key", key.with_suffix(".pub")).stdout
+
+
+@pytest.mark.parametrize("options, sign_with", [
+    ((), ["pkeyutl", "-sign", "-rawin", "-in"]), (bundles.P256, ["pkeyutl", "-sign", "-rawin", "-digest", "sha256", "-in"]),
+], ids=["Ed25519", "P-256"])
+def test_an_envelope_made_by_hand_with_openssl_is_good(verify, good, tmp_path, options, sign_with):
+    key = bundles.key(tmp_path, "mine", *options)
+    payload = json.dumps({
+        "_type": "https://in-toto.io/Statement/v0.1", "predicateType": "https://example.com/any", "predicate": 1,
+        "subject": [{"name": "m", "digest": {"sha256": hashlib.sha256(good.read_bytes()).hexdigest()}}]}).encode()
+    kind = b"application/vnd.in-toto+json"
+    (tmp_path / "pae").write_bytes(b"DSSEv1 %d %s %d %s" % (len(kind), kind, len(payload), payload))
+    signature = subprocess.run(["openssl", *sign_with, tmp_path / "pae", "-inkey", key], capture_output=True, check=True)
+    (tmp_path / "s").write_text(json.dumps({
+        "payloadType": kind.decode(), "payload": base64.urlsafe_b64encode(payload).decode(),
+        "signatures": [{"sig": base64.urlsafe_b64encode(signature.stdout).decode()}]}))
+    said = verify(good, "--public-key", key.with_suffix(".pub"), "--signature", tmp_path / "s")
+    assert said.returncode == PROVEN, said
+
+
+def test_one_of_several_keys_is_enough(verify, good, tmp_path):
+    mine, other = bundles.key(tmp_path, "mine"), bundles.key(tmp_path, "other", *bundles.P256)
+    sign(good, mine)
+    keys = ["--public-key", other.with_suffix(".pub"), "--public-key", mine.with_suffix(".pub")]
+    assert verify(good, *keys).returncode == PROVEN
+
+
+@pytest.mark.parametrize("spoil, reason, says", [
+    (lambda model, key: None, "SignatureMissing", "model.tar.sig' does not exist"),
+    (lambda model, key: sign(model, bundles.key(model.parent, "other")), "SignatureInvalid", "none by the key sha256:"),
+    (lambda model, key: (sign(model, key), model.write_bytes(model.read_bytes() + b"\0" * 512)), "SignatureInvalid",
+     "but the model has sha256:"),
+    (lambda model, key: Path(f"{model}.sig").write_text("<html>"), "SignatureInvalid", "is not a DSSE envelope"),
+    (lambda model, key: Path(f"{model}.sig").write_text(" " * 70_000), "SignatureInvalid", "65536 bytes"),
+], ids=["missing", "another's", "changed", "login page", "large"])
+def test_a_model_without_a_good_signature_is_refused(verify, good, tmp_path, spoil, reason, says):
+    model = tmp_path / "model.tar"
+    model.write_bytes(good.read_bytes())
+    key = bundles.key(tmp_path, "mine")
+    spoil(model, key)
+    said = verify(model, "--public-key", key.with_suffix(".pub"))
+    assert said.returncode == REFUSED, said
+    assert reason in said.stdout and says in said.stdout and re.search(r"to do +\S", said.stdout)
+
+
+def test_a_key_that_is_not_taken_is_a_mistake_in_the_command(verify, good, tmp_path):
+    rsa = bundles.key(tmp_path, "rsa", "-algorithm", "RSA")
+    said = verify(good, "--public-key", rsa.with_suffix(".pub"))
+    assert said.returncode == UNDECIDED and "taken are Ed25519 and ECDSA P-256" in said.stderr and not said.stdout
+    said = verify(good, "--public-key", rsa)
+    assert said.returncode == UNDECIDED and "is a private key" in said.stderr
+
+
 def test_what_cannot_be_had_is_undecided(verify, tmp_path):
     said = verify(tmp_path / "none.tar")
     assert said.returncode == UNDECIDED and said.stdout.startswith("UNDECIDED") and "NotFound" in said.stdout
@@ -93,7 +173,7 @@ def test_what_cannot_be_had_is_undecided(verify, tmp_path):
 
 @pytest.mark.parametrize("arguments", [
     [], ["--digest", "9f", "m.tar"], ["--minimum-level", "Perfect", "m.tar"], ["--batch-sizes", "0", "m.tar"],
-    ["--timeout", "-1", "m.tar"], ["--output", "yaml", "m.tar"], ["--engine", "/none", "m.tar"],
+    ["--timeout", "-1", "m.tar"], ["--public-key", "/none", "m.tar"], ["--signature", "m.sig", "m.tar"], ["--output", "yaml", "m.tar"], ["--engine", "/none", "m.tar"],
 ], ids=" ".join)
 def test_a_mistake_in_the_command_is_told_from_a_refusal(verify, arguments):
     said = verify(*arguments)
