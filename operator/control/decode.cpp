@@ -168,7 +168,11 @@ json Proof(Node proof) {
   }
   DropEmpty(out);
   if (out.dump(-1, ' ', false, json::error_handler_t::replace).size() <= kMostProof) return out;
+  // What decisions are made by stays.
   out = {{"level", Clean(proof["level"].Text())}, {"digest", Clean(proof["digest"].Text())}};
+  if (const Node by = proof["signature"]; by.exists()) {
+    out["signature"] = {{"keyId", Clean(by["keyId"].Text())}, {"subject", Clean(by["subject"].Text())}};
+  }
   DropEmpty(out);
   return out;
 }

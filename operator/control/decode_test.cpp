@@ -213,11 +213,14 @@ TEST(Report, IsSmallWhateverThePodSays) {
   EXPECT_LT(report->pod_uid.size() + report->revision.size() + report->proof.dump().size(), 5000U);
 }
 
-TEST(Report, DropsAProofThatIsTooLargeButItsLevel) {
+TEST(Report, DropsAProofThatIsTooLargeButWhatDecisionsAreMadeBy) {
   const std::string large(20000, 'x');
-  const auto report = DecodeReport(R"({"proof": {"level": "Answers", "digest": "sha256:aa", "warnings": [")" +
-                                   large + R"("]}})");
-  EXPECT_EQ(report->proof, json::parse(R"({"level": "Answers", "digest": "sha256:aa"})"));
+  const std::string rest = R"("level": "Answers", "digest": "sha256:aa", "warnings": [")" + large + R"("]}})";
+  EXPECT_EQ(DecodeReport(R"({"proof": {)" + rest)->proof,
+            json::parse(R"({"level": "Answers", "digest": "sha256:aa"})"));
+  EXPECT_EQ(
+      DecodeReport(R"({"proof": {"signature": {"keyId": "sha256:bb", "more": 1}, )" + rest)->proof,
+      json::parse(R"({"level": "Answers", "digest": "sha256:aa", "signature": {"keyId": "sha256:bb"}})"));
 }
 
 TEST(Report, HoldsNothingThatAnOldApiServerWouldNotKeep) {

@@ -1,6 +1,7 @@
 // From the first pod's proof to being the stable revision. Each step is written into the status or the
 // ReplicaSet before the next one starts, so any of them may be the last before a crash.
 #include <algorithm>
+#include <optional>
 
 #include "operator/plan/names.h"
 #include "operator/plan/planner.h"
@@ -9,6 +10,30 @@ namespace pilotlight::plan {
 
 using api::Phase;
 using api::RevisionPhase;
+
+namespace {
+
+// Why a pod's report speaks against the revision itself, if it does.
+std::optional<api::Failure> Fault(const api::Report& report, const api::Model& model) {
+  if (report.final && report.failure && report.failure->klass == "Revision") return report.failure;
+  // A sidecar from before signatures passes over the demand: then nobody has verified anything.
+  const bool demanded = model.signature && model.signature->policy == "Require";
+  if (!demanded || !report.proof.is_object()) return std::nullopt;
+  if (const auto by = report.proof.find("signature"); by != report.proof.end() && by->contains("keyId")) {
+    return std::nullopt;
+  }
+  return api::Failure{.klass = "Revision",
+                      .reason = "SignatureMissing",
+                      .phase = report.phase,
+                      .message =
+                          "the pod proved the model, but says of no key that it has signed it: its sidecar "
+                          "cannot verify signatures",
+                      .remedy =
+                          "Give the operator a --sidecar-image of its own release, then set "
+                          "spec.rollout.retry."};
+}
+
+}  // namespace
 
 void Planner::Candidate() {
   next_.candidate_revision = target_;
@@ -104,10 +129,11 @@ bool Planner::Fail(const api::Pod& pod) {
   const api::Report* report = fleet_.ReportOf(pod);
   if (!rs.digest.empty() || report == nullptr || !report->error.empty()) return false;
   if (report->pod_uid != pod.meta.uid || report->revision != target_) return false;
-  if (!report->final || !report->failure || report->failure->klass != "Revision") return false;
+  const auto failure = Fault(*report, model_.spec.model);
+  if (!failure) return false;
   api::RevisionStatus& record = Record(target_);
   record.phase = RevisionPhase::kFailed;
-  record.failure = report->failure;
+  record.failure = failure;
   record.digest = report->digest;
   record.retry = model_.spec.rollout.retry;
   Failed();

@@ -281,6 +281,28 @@ TEST(FailedProof, IsSaidBeforeAnythingIsTakenAway) {
   EXPECT_EQ(std::get<ChangeReplicaSet>(decision.actions[1]).replicas, 0);
 }
 
+TEST(FailedProof, IsOneThatNamesNoSignerWhereOneIsRequired) {
+  for (const char* policy : {"Require", "Warn"}) {
+    const bool required = std::string_view(policy) == "Require";
+    for (const bool verified : {false, true}) {
+      Cluster cluster;
+      if (verified) cluster.usual.signature = {{"keyId", "sha256:aa"}};
+      cluster.Apply(
+          {{"model",
+            {{"signature",
+              {{"policy", policy},
+               {"publicKeys", {"-----BEGIN PUBLIC KEY-----\nMCow\n-----END PUBLIC KEY-----\n"}}}}}}});
+      cluster.Run();
+      const bool good = verified || !required;
+      EXPECT_EQ(cluster.status().rollout.phase, good ? Phase::kComplete : Phase::kFailed) << policy;
+      EXPECT_EQ(Serving(cluster) > 0, good) << policy;
+      if (!good) {
+        EXPECT_EQ(cluster.status().revisions[0].failure->reason, "SignatureMissing");
+      }
+    }
+  }
+}
+
 TEST(FailedProof, CostsOnePodAndIsNotTriedAgain) {
   Cluster cluster;
   cluster.Apply({{"replicas", 4}});

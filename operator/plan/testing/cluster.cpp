@@ -145,6 +145,7 @@ Decision Cluster::Reconcile(std::size_t most) {
                        .bytes_fetched = how.bytes_fetched,
                        .failure = how.failure};
     if (how.ready) report.proof = {{"level", how.level}, {"digest", how.digest}};
+    if (how.ready && !how.signature.is_null()) report.proof["signature"] = how.signature;
     if (how.silent) {
       report = {
           .error = "no answer in time", .unreachable_since = pod->started, .container_id = pod->container_id};

@@ -23,6 +23,7 @@ struct Behaviour {
   std::string phase = "Ready";
   std::optional<api::Failure> failure;
   std::string level = "Answers";
+  nlohmann::json signature;  // null: its sidecar verified none
   std::int64_t attempt = 1;
   std::int64_t bytes_fetched = 0;
   bool silent = false;
