@@ -214,12 +214,13 @@ Outcome<Proven> prove(const Proving& proving) {
   Proof proof;
   proof.digest = proving.request.digest;
   proof.threads = at::get_num_threads();
+  proof.format = bundle->format;
   if (bundle->manifest) {
     proof.exporter_torch = bundle->manifest->exporter_torch;
     proof.exporter_python = bundle->manifest->exporter_python;
   }
   if (auto result = check_exporter(*bundle, proof.warnings); !result) return std::unexpected(result.error());
-  auto plain = Model::load(bundle->model);
+  auto plain = Model::load(bundle->model, bundle->format);
   if (!plain) return std::unexpected(std::move(plain).error());
   const wire::Contract contract = contract_of(*bundle, proving.request, plain->signature());
   if (auto result = check_signature(plain->signature(), contract); !result) {

@@ -32,6 +32,7 @@ struct Proof {
   int threads = 1;
   wire::Graph graph = wire::Graph::kPlain;  // that passed, and serves
   std::vector<GraphTrial> graphs;
+  ModelFormat format = ModelFormat::kTorchScript;
   std::string exporter_torch;
   std::string exporter_python;
   std::vector<std::string> sandbox;  // its layers that held

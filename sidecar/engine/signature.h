@@ -6,22 +6,15 @@
 #include "sidecar/engine/bundle/fault.h"
 #include "sidecar/wire/contract.h"
 
-namespace c10 {
-struct FunctionSchema;
-}
-
 namespace pilotlight::engine {
 
-// What `forward` takes and returns, as far as its schema says.
+// What a model takes and returns, as far as it says.
 struct Signature {
   std::vector<std::string> required;  // tensors that must be given, by name
   std::size_t most = 0;               // how many tensors can be given by position
   bool names_outputs = true;          // false: a list or a dictionary; how many is known only when it answers
   std::size_t outputs = 1;            // if names_outputs
 };
-
-// `UnsupportedSignature` if an argument that must be given, or what is returned, is not made of tensors.
-Outcome<Signature> read_signature(const c10::FunctionSchema& forward);
 
 // The contract of a model that comes without one.
 wire::Contract open_contract(const Signature& signature);

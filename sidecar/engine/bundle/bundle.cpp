@@ -78,21 +78,27 @@ Outcome<Bundle> open_archive(std::span<const std::byte> file) {
     return invalid_bundle("model.yaml, model.file: the archive does not hold " +
                           Quoted(manifest->model_file));
   }
-  if (auto format = require_torchscript(model->second, manifest->model_file); !format) {
+  auto format = detect_format(model->second);
+  if (!format) {
+    format.error().message =
+        "in the bundle, " + Printable(manifest->model_file, 80) + ": " + format.error().message;
     return std::unexpected(std::move(format).error());
   }
   auto cases = read_cases(*members, *manifest);
   if (!cases) return std::unexpected(std::move(cases).error());
-  return Bundle{.manifest = *std::move(manifest), .model = model->second, .cases = *std::move(cases)};
+  return Bundle{.manifest = *std::move(manifest),
+                .model = model->second,
+                .format = *format,
+                .cases = *std::move(cases)};
 }
 
 }  // namespace
 
 Outcome<Bundle> open_bundle(std::span<const std::byte> file) {
-  auto format = detect_format(file);
-  if (!format) return std::unexpected(std::move(format).error());
-  if (*format == Format::kTar) return open_archive(file);
-  return Bundle{.manifest = std::nullopt, .model = file, .cases = {}};
+  if (is_bundle(file)) return open_archive(file);
+  const auto format = detect_format(file);
+  if (!format) return std::unexpected(format.error());
+  return Bundle{.manifest = std::nullopt, .model = file, .format = *format, .cases = {}};
 }
 
 }  // namespace pilotlight::engine

@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "sidecar/engine/bundle/fault.h"
+#include "sidecar/engine/bundle/format.h"
 #include "sidecar/engine/bundle/manifest.h"
 #include "sidecar/engine/bundle/safetensors.h"
 
@@ -20,12 +21,13 @@ struct GoldenCase {
 
 // A model file, opened: all spans lie in the bytes it was opened from, which must outlive it.
 struct Bundle {
-  std::optional<Manifest> manifest;  // absent for a bare TorchScript file
-  std::span<const std::byte> model;  // the TorchScript archive
+  std::optional<Manifest> manifest;  // absent for a bare model
+  std::span<const std::byte> model;
+  ModelFormat format;  // of `model`
   std::vector<GoldenCase> cases;
 };
 
-// Opens a bundle or a bare TorchScript file, and checks everything that can be checked without running it:
+// Opens a bundle or a bare model, and checks everything that can be checked without running it:
 // the archive, the manifest, every member's digest, the golden tensors. No byte of the model is interpreted.
 Outcome<Bundle> open_bundle(std::span<const std::byte> file);
 

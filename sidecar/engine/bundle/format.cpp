@@ -10,8 +10,7 @@
 #include <memory>
 #include <set>
 #include <string_view>
-
-#include "common/text/printable.h"
+#include <utility>
 
 namespace pilotlight::engine {
 namespace {
@@ -167,29 +166,29 @@ std::string_view as_text(std::span<const std::byte> bytes) {
   return {reinterpret_cast<const char*>(bytes.data()), bytes.size()};
 }
 
-bool is_tar(std::string_view file) {
-  return file.size() >= 512 && file.substr(257, 5) == "ustar";
-}
-
 bool is_zip(std::string_view file) {
   return file.starts_with("PK\3\4") || file.starts_with("PK\5\6");
 }
 
 }  // namespace
 
-Outcome<Format> detect_format(std::span<const std::byte> file) {
-  const std::string_view text = as_text(file);
-  if (is_tar(text)) return Format::kTar;
-  if (!is_zip(text)) return unsupported_other(text);
-  if (auto zip = check_zip(file); !zip) return std::unexpected(std::move(zip).error());
-  return Format::kTorchScript;
+std::string_view model_format_name(ModelFormat format) {
+  switch (format) {
+    case ModelFormat::kTorchScript:
+      return "TorchScript";
+  }
+  std::unreachable();
 }
 
-Outcome<void> require_torchscript(std::span<const std::byte> file, const std::string& name) {
-  auto result = is_zip(as_text(file)) ? check_zip(file) : Outcome<void>(unsupported_other(as_text(file)));
-  if (!result)
-    result.error().message = "in the bundle, " + Printable(name, 80) + ": " + result.error().message;
-  return result;
+bool is_bundle(std::span<const std::byte> file) {
+  return file.size() >= 512 && as_text(file).substr(257, 5) == "ustar";
+}
+
+Outcome<ModelFormat> detect_format(std::span<const std::byte> file) {
+  const std::string_view text = as_text(file);
+  if (!is_zip(text)) return unsupported_other(text);
+  if (auto zip = check_zip(file); !zip) return std::unexpected(std::move(zip).error());
+  return ModelFormat::kTorchScript;
 }
 
 }  // namespace pilotlight::engine

@@ -2,19 +2,24 @@
 
 #include <cstddef>
 #include <span>
-#include <string>
+#include <string_view>
 
 #include "sidecar/engine/bundle/fault.h"
 
 namespace pilotlight::engine {
 
-enum class Format { kTar, kTorchScript };
+// The formats of models that are served.
+enum class ModelFormat { kTorchScript };
 
-// What a file is, by its content. Everything that cannot be served is `UnsupportedFormat`, and the message
-// says what it looks like: the usual mistakes are a login page, a checkpoint and a compressed archive.
-Outcome<Format> detect_format(std::span<const std::byte> file);
+// As model.yaml and the proof call it.
+std::string_view model_format_name(ModelFormat format);
 
-// The same for the file that a bundle calls its model, which must be TorchScript.
-Outcome<void> require_torchscript(std::span<const std::byte> file, const std::string& name);
+// Whether the file is an archive of members, of which one is the model.
+bool is_bundle(std::span<const std::byte> file);
+
+// What a model's file is, by its content. Everything that cannot be served is `UnsupportedFormat`, and the
+// message says what it looks like: the usual mistakes are a login page, a checkpoint and a compressed
+// archive.
+Outcome<ModelFormat> detect_format(std::span<const std::byte> file);
 
 }  // namespace pilotlight::engine

@@ -48,14 +48,8 @@ void run(std::string_view input) {
   if (!format) {
     check_fault(format.error());
     require(format.error().reason == "UnsupportedFormat", "an unknown file is of an unsupported format");
-  } else if (*format == engine::Format::kTorchScript) {
-    check_zip(file);
-  }
-  if (const auto model = engine::require_torchscript(file, "model.pt"); !model) {
-    check_fault(model.error());
   } else {
-    // Where it is both, it is an archive; one that holds a name which no archive may hold.
-    require(format.has_value(), "bare and in a bundle are judged alike");
+    check_zip(file);
   }
 }
 

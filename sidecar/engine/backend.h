@@ -1,0 +1,38 @@
+#pragma once
+
+#include <ATen/core/Tensor.h>
+
+#include <expected>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "sidecar/engine/run_error.h"
+#include "sidecar/engine/signature.h"
+#include "sidecar/wire/load_request.h"
+
+namespace pilotlight::engine {
+
+// What a model returned, flattened.
+struct Outputs {
+  std::vector<at::Tensor> tensors;
+  std::vector<std::string> names;  // a dictionary's keys; else empty
+};
+
+// A loaded model of one format; Model is the only one who holds it. Not thread-safe: one inference at a time.
+class Backend {
+ public:
+  Backend() = default;
+  Backend(const Backend&) = delete;
+  Backend& operator=(const Backend&) = delete;
+  virtual ~Backend() = default;
+
+  [[nodiscard]] virtual const Signature& signature() const = 0;
+
+  // The same model with another form of its graph; null if it cannot be given that.
+  [[nodiscard]] virtual std::unique_ptr<Backend> with_graph(wire::Graph) { return nullptr; }
+
+  virtual std::expected<Outputs, RunError> run(const std::vector<at::Tensor>& inputs) = 0;
+};
+
+}  // namespace pilotlight::engine

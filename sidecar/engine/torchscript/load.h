@@ -1,0 +1,17 @@
+#pragma once
+
+#include <cstddef>
+#include <memory>
+#include <span>
+
+#include "sidecar/engine/backend.h"
+#include "sidecar/engine/bundle/fault.h"
+
+namespace pilotlight::engine::torchscript {
+
+// A TorchScript archive, read from memory; nothing of it is needed afterwards. Its frozen form has the
+// parameters folded into the graph, and shares the weights. Faults: `LoadFailed`, `UnsupportedSignature`,
+// `OutOfMemory`.
+Outcome<std::unique_ptr<Backend>> load(std::span<const std::byte> archive);
+
+}  // namespace pilotlight::engine::torchscript
