@@ -53,7 +53,9 @@ std::string tolerance(const json& proof) {
 
 std::string runtime(const json& proof) {
   const auto& found = proof.at("runtime");
-  return std::format("torch {}, {}, threads: {}, graph: {}", found.value("torch", ""),
+  const auto onnx = found.value("onnxruntime", "");
+  return std::format("{}, {}, threads: {}, graph: {}",
+                     onnx.empty() ? "torch " + found.value("torch", "") : "ONNX Runtime " + onnx,
                      found.value("device", ""), found.value("threads", 0), found.value("graph", ""));
 }
 

@@ -1,5 +1,6 @@
 #include "sidecar/engine/model.h"
 
+#include "sidecar/engine/onnx/load.h"
 #include "sidecar/engine/torchscript/load.h"
 
 namespace pilotlight::engine {
@@ -9,6 +10,8 @@ Outcome<std::unique_ptr<Backend>> load_backend(std::span<const std::byte> file, 
   switch (format) {
     case ModelFormat::kTorchScript:
       return torchscript::load(file);
+    case ModelFormat::kOnnx:
+      return onnx::load(file);
   }
   std::unreachable();
 }

@@ -20,8 +20,9 @@ namespace pilotlight::engine {
 // A model of any format, loaded and in evaluation mode. Not thread-safe: one inference at a time.
 class Model {
  public:
-  // Reads the model from memory; nothing of it is needed afterwards. Faults: `LoadFailed`,
-  // `UnsupportedSignature`, `OutOfMemory`.
+  // Reads the model from memory. `file` must stay until the form that serves has been chosen: what frozen()
+  // was called on may read it again when it runs next. Faults: `LoadFailed`, `UnsupportedSignature`,
+  // `OutOfMemory`.
   static Outcome<Model> load(std::span<const std::byte> file, ModelFormat format = ModelFormat::kTorchScript);
 
   [[nodiscard]] const Signature& signature() const { return backend_->signature(); }

@@ -14,6 +14,7 @@
 
 #include "sidecar/engine/testing/engine_process.h"
 #include "sidecar/engine/testing/models.h"
+#include "sidecar/engine/testing/onnx.h"
 
 namespace pilotlight::engine {
 namespace {
@@ -21,7 +22,6 @@ namespace {
 using nlohmann::json;
 using testing::EngineProcess;
 using testing::model_file;
-using testing::model_of;
 
 using Parameters = std::vector<std::pair<std::string, at::Tensor>>;
 
@@ -31,6 +31,11 @@ struct Kind {
   std::function<Parameters()> parameters = [] { return Parameters(); };
   std::vector<std::int64_t> lengths = {16};  // n
   double tolerance = 1e-4;
+  std::string onnx = {};  // an ONNX file instead of `source`
+
+  [[nodiscard]] ModelFormat format() const {
+    return onnx.empty() ? ModelFormat::kTorchScript : ModelFormat::kOnnx;
+  }
 };
 
 void PrintTo(const Kind& kind, std::ostream* out) {
@@ -131,16 +136,96 @@ std::vector<Kind> kinds() {
   };
 }
 
+namespace onnx = testing::onnx;
+
+std::string weight(const std::string& name, const at::Tensor& value) {
+  return onnx::tensor(testing::plain(name, value));
+}
+
+std::string numbers(const std::string& name, const std::vector<std::int64_t>& values) {
+  return weight(name, torch::tensor(values, at::kLong));
+}
+
+// FP32 x [1, n] → y, through these nodes.
+std::string graph(const std::vector<std::string>& nodes, const std::vector<std::string>& weights) {
+  return onnx::file({.inputs = {onnx::value("x", wire::Datatype::kFp32, {1, -1})},
+                     .outputs = {onnx::value("y", wire::Datatype::kFp32, {-1, -1})},
+                     .nodes = nodes,
+                     .weights = weights});
+}
+
+std::vector<Kind> onnx_kinds() {
+  torch::manual_seed(2);
+  const auto node = [](const char* type, const std::vector<std::string>& inputs, const char* output,
+                       const std::vector<std::string>& attributes = {}) {
+    return onnx::node(type, inputs, {output}, attributes);
+  };
+  const std::string body = onnx::graph(
+      {.inputs = {onnx::value("i", wire::Datatype::kInt64, {}), onnx::value("go", wire::Datatype::kBool, {}),
+                  onnx::value("before", wire::Datatype::kFp32, {-1, -1})},
+       .outputs = {onnx::value("goes", wire::Datatype::kBool, {}),
+                   onnx::value("after", wire::Datatype::kFp32, {-1, -1})},
+       .nodes = {node("Identity", {"go"}, "goes"), node("Add", {"before", "before"}, "after")}});
+  return {
+      {.name = "OnnxConvolutions",
+       .lengths = {768, 2304, 6144, 3840, 768},
+       .onnx = graph({node("Reshape", {"x", "images"}, "image"), node("Conv", {"image", "a"}, "p"),
+                      node("Relu", {"p"}, "q"), node("Conv", {"q", "b"}, "r"), node("Relu", {"r"}, "s"),
+                      node("GlobalAveragePool", {"s"}, "t"), node("Flatten", {"t"}, "y")},
+                     {numbers("images", {-1, 3, 16, 16}), weight("a", small({32, 3, 3, 3})),
+                      weight("b", small({64, 32, 3, 3}))})},
+      {.name = "OnnxAttention",
+       .lengths = {4096, 8192, 16384},
+       .onnx = graph({node("Reshape", {"x", "rows"}, "q"), node("Transpose", {"q"}, "k"),
+                      node("MatMul", {"q", "k"}, "scores"), node("Softmax", {"scores"}, "p"),
+                      node("MatMul", {"p", "q"}, "y")},
+                     {numbers("rows", {-1, 32})})},
+      {.name = "OnnxLongShortTermMemory",
+       .lengths = {80, 160},
+       .onnx = graph({node("Reshape", {"x", "steps"}, "s"),
+                      node("LSTM", {"s", "w", "r"}, "h", {onnx::integer("hidden_size", 24)}),
+                      node("Reshape", {"h", "flat"}, "y")},
+                     {numbers("steps", {-1, 1, 8}), numbers("flat", {1, -1}), weight("w", small({1, 96, 8})),
+                      weight("r", small({1, 96, 24}))})},
+      {.name = "OnnxReducedPrecision",
+       .lengths = {256},
+       .tolerance = 5e-2,
+       .onnx =
+           graph({node("Reshape", {"x", "square"}, "m"), node("Cast", {"m"}, "h", {onnx::integer("to", 10)}),
+                  node("MatMul", {"h", "h"}, "hh"), node("Cast", {"hh"}, "y", {onnx::integer("to", 1)})},
+                 {numbers("square", {16, 16})})},
+      {.name = "OnnxQuantized",
+       .lengths = {256},
+       .tolerance = 0.2,
+       .onnx =
+           graph({node("Reshape", {"x", "square"}, "m"), node("QuantizeLinear", {"m", "scale", "zero"}, "q"),
+                  node("MatMulInteger", {"q", "q", "zero", "zero"}, "i"),
+                  node("Cast", {"i"}, "y", {onnx::integer("to", 1)})},
+                 {numbers("square", {16, 16}), weight("scale", torch::tensor(0.1F)),
+                  weight("zero", torch::tensor(128, at::kByte))})},
+      {.name = "OnnxLoop",
+       .lengths = {16, 5000},
+       .onnx = graph({onnx::node("Loop", {"five", "go", "x"}, {"y"}, {onnx::graph_attribute("body", body)})},
+                     {weight("five", torch::tensor(std::int64_t{5})), weight("go", torch::tensor(true))})},
+      {.name = "OnnxLargeAllocations",
+       .lengths = {16, 16},
+       .onnx = graph(
+           {node("Expand", {"one", "large"}, "l"), node("ReduceMean", {"l"}, "m"),
+            node("Reshape", {"m", "flat"}, "n"), node("Add", {"x", "n"}, "y")},
+           {weight("one", torch::ones({1, 1})), numbers("large", {16384, 4096}), numbers("flat", {1, 1})})},
+  };
+}
+
 class ModelsInSandbox : public ::testing::TestWithParam<Kind> {
  protected:
   // In `threads` threads, and each length several times: LibTorch optimises at the second and third.
   static void expect_the_same_answers(int threads) {
     const Kind& kind = GetParam();
     torch::manual_seed(1);
-    const Parameters parameters = kind.parameters();
-    auto outside = model_of(kind.source, parameters);
+    const std::string file = kind.onnx.empty() ? model_file(kind.source, kind.parameters()) : kind.onnx;
+    auto outside = Model::load(testing::bytes(file), kind.format()).value();
     EngineProcess engine({"--threads=" + std::to_string(threads), "serve"});
-    engine.load(model_file(kind.source, parameters), json::object(), true);
+    engine.load(file, json::object(), true);
     const auto [verdict, document] = engine.verdict();
     ASSERT_EQ(verdict, wire::Kind::kLoaded) << document;
     EXPECT_EQ(document.at("proof").at("runtime").at("threads"), threads);
@@ -170,6 +255,8 @@ TEST_P(ModelsInSandbox, AnswerInFourThreads) {
 }
 
 INSTANTIATE_TEST_SUITE_P(Kinds, ModelsInSandbox, ::testing::ValuesIn(kinds()),
+                         [](const auto& kind) { return std::string(kind.param.name); });
+INSTANTIATE_TEST_SUITE_P(OnnxKinds, ModelsInSandbox, ::testing::ValuesIn(onnx_kinds()),
                          [](const auto& kind) { return std::string(kind.param.name); });
 
 // What the sandbox must not turn into a crash.

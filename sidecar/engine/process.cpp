@@ -16,6 +16,7 @@
 #include <fstream>
 #include <string>
 
+#include "sidecar/engine/onnx/runtime.h"
 #include "sidecar/wire/messages.h"
 
 namespace pilotlight::engine {
@@ -71,7 +72,8 @@ void prime(int threads) {
   const at::Tensor image = torch::conv2d(torch::rand({1, 4, 16, 16}), torch::rand({4, 4, 3, 3}));
   at::parallel_for(0, threads, 1, [](std::int64_t, std::int64_t) {});
   at::launch([] {});  // the thread of torch.jit.fork
-  ::tzset();          // archives bear dates
+  onnx::runtime();
+  ::tzset();  // archives bear dates
 }
 
 }  // namespace pilotlight::engine

@@ -10,9 +10,9 @@ void settle_process();
 // How many threads the cgroup's CPU quota allows, rounded up; without a quota, how many CPUs may be used.
 int default_threads();
 
-// Makes LibTorch and the C library do once what they do lazily: read the machine's properties and the time
-// zone, start threads. Everything that needs the file system or new threads must have happened when this
-// returns: the sandbox denies them.
+// Makes LibTorch, ONNX Runtime and the C library do once what they do lazily: read the machine's properties
+// and the time zone, start threads. Everything that needs the file system or new threads must have happened
+// when this returns: the sandbox denies them.
 void prime(int threads);
 
 }  // namespace pilotlight::engine

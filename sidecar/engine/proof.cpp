@@ -3,6 +3,7 @@
 #include <cmath>
 #include <nlohmann/json.hpp>
 
+#include "sidecar/engine/onnx/runtime.h"
 #include "sidecar/engine/prover.h"
 
 namespace pilotlight::engine {
@@ -20,6 +21,7 @@ json to_json(const Proof& proof) {
       {"sandbox", proof.sandbox},
       {"warmup", json::array()},
       {"warnings", proof.warnings}};
+  if (proof.format == ModelFormat::kOnnx) document["runtime"]["onnxruntime"] = onnx::version();
   if (proof.level == wire::ProofLevel::kAnswers) {
     const GoldenReport& golden = proof.golden;
     document["tolerance"] = {{"absolute", golden.tolerance.absolute},

@@ -152,6 +152,8 @@ class Attempt {
 };
 
 Outcome<void> check_exporter(const Bundle& bundle, std::vector<std::string>& warnings) {
+  // ONNX Runtime itself says which opsets it knows.
+  if (bundle.format != ModelFormat::kTorchScript) return {};
   if (!bundle.manifest || !is_newer(bundle.manifest->exporter_torch, TORCH_VERSION)) return {};
   const std::string what = "exported with torch " + one_line(bundle.manifest->exporter_torch) +
                            ", newer than this runtime's " TORCH_VERSION;

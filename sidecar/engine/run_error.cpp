@@ -29,7 +29,8 @@ std::string_view without_traceback(std::string_view text) {
 
 bool says_out_of_memory(std::string_view text) {
   return text.find("std::bad_alloc") != std::string_view::npos ||
-         text.find("DefaultCPUAllocator: ") != std::string_view::npos;
+         text.find("DefaultCPUAllocator: ") != std::string_view::npos ||
+         text.find("Failed to allocate memory for requested buffer") != std::string_view::npos;
 }
 
 }  // namespace

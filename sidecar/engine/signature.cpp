@@ -5,6 +5,7 @@
 namespace pilotlight::engine {
 
 wire::Contract open_contract(const Signature& signature) {
+  if (signature.declared) return *signature.declared;
   wire::Contract contract;
   for (const std::string& name : signature.required) {
     contract.inputs.push_back({.name = name, .datatype = {}, .shape = {}, .labels = {}});

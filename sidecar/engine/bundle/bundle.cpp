@@ -84,6 +84,11 @@ Outcome<Bundle> open_archive(std::span<const std::byte> file) {
         "in the bundle, " + Printable(manifest->model_file, 80) + ": " + format.error().message;
     return std::unexpected(std::move(format).error());
   }
+  if (*format != manifest->format) {
+    return invalid_bundle("model.yaml, format: " + std::string(model_format_name(manifest->format)) +
+                          ", but " + Quoted(manifest->model_file) + " is " +
+                          std::string(model_format_name(*format)));
+  }
   auto cases = read_cases(*members, *manifest);
   if (!cases) return std::unexpected(std::move(cases).error());
   return Bundle{.manifest = *std::move(manifest),

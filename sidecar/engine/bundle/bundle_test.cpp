@@ -107,7 +107,7 @@ TEST(Bundle, ModelThatIsNoTorchScriptIsUnsupported) {
   text.model = write_archive(ArchiveKind::kZip, {{.name = "archive/data.pkl", .content = "x"}});
   const auto fault = fault_of(testing::write_bundle(text));
   EXPECT_EQ(fault.reason, "UnsupportedFormat");
-  EXPECT_THAT(fault.message, HasSubstr("model.pt"));
+  EXPECT_THAT(fault.message, HasSubstr("in the bundle, model.pt: "));
   EXPECT_THAT(fault.message, HasSubstr("checkpoint"));
 }
 
@@ -132,8 +132,10 @@ const Wrong kWrong[] = {
     {"OtherVersion", "dev/v1\n", "dev/v2\n", "UnsupportedFormat",
      "\"bundle.pilotlight.dev/v2\"; this release reads"},
     {"NoVersion", "apiVersion: ", "apiversion: ", "UnsupportedFormat", "apiVersion"},
-    {"OtherFormat", "format: TorchScript", "format: ONNX", "UnsupportedFormat",
-     "\"ONNX\" is not TorchScript"},
+    {"OtherFormat", "format: TorchScript", "format: AOTInductor", "UnsupportedFormat",
+     "\"AOTInductor\" is neither TorchScript nor ONNX"},
+    {"FormatThatItIsNot", "format: TorchScript", "format: ONNX", "InvalidBundle",
+     "format: ONNX, but \"model.pt\" is TorchScript"},
     {"NoFormat", "format: TorchScript\n", "", "InvalidBundle", "format: must be a string"},
     {"NotYaml", "name: test", "name: [", "InvalidBundle", "model.yaml, line"},
     {"Anchor", "name: test", "name: &a test", "InvalidBundle", "anchors are not accepted"},

@@ -12,6 +12,8 @@
 #include <string_view>
 #include <utility>
 
+#include "sidecar/engine/bundle/onnx_file.h"
+
 namespace pilotlight::engine {
 namespace {
 
@@ -57,13 +59,6 @@ std::string lower_text(std::string_view file, std::size_t limit) {
   return text;
 }
 
-// ONNX is a protobuf message: field 1 (ir_version) as a small number, then field 2 (producer_name) or 7
-// (graph) or 8 (opset_import), all length-delimited.
-bool looks_like_onnx(std::string_view file) {
-  if (file.size() < 4 || file[0] != 0x08 || file[1] < 1 || file[1] > 32) return false;
-  return file[2] == 0x12 || file[2] == 0x3a || file[2] == 0x42;
-}
-
 bool looks_like_pickle(std::string_view file) {
   return file.size() > 2 && file[0] == '\x80' && file[1] >= 2 && file[1] <= 5;
 }
@@ -73,9 +68,10 @@ bool looks_like_safetensors(std::string_view file) {
 }
 
 std::unexpected<Fault> unsupported(std::string_view looks_like, std::string_view remedy) {
-  return refuse("UnsupportedFormat",
-                "the file is neither a bundle nor TorchScript: it looks like " + std::string(looks_like),
-                std::string(remedy));
+  return refuse(
+      "UnsupportedFormat",
+      "the file is neither a bundle nor TorchScript nor ONNX: it looks like " + std::string(looks_like),
+      std::string(remedy));
 }
 
 std::unexpected<Fault> unsupported_other(std::string_view file) {
@@ -92,7 +88,6 @@ std::unexpected<Fault> unsupported_other(std::string_view file) {
   }
   if (looks_like_pickle(file)) return unsupported("a Python pickle", kExport);
   if (looks_like_safetensors(file)) return unsupported("safetensors: weights without a model", kExport);
-  if (looks_like_onnx(file)) return unsupported("ONNX, which this release does not serve", kExport);
   if (text.starts_with("{") || text.starts_with("[")) return unsupported("a JSON document", kTheUri);
   return unsupported("neither an archive nor any model format known here", kExport);
 }
@@ -153,7 +148,8 @@ Outcome<void> check_zip(std::span<const std::byte> file) {
   }
   if (content.torchscript) return {};
   if (content.package) {
-    return unsupported("a package of torch.export (.pt2), which this release does not serve", kExport);
+    return unsupported("a package of torch.export or AOTInductor (.pt2), which this release does not serve",
+                       kExport);
   }
   if (content.pickle) {
     return unsupported("a PyTorch checkpoint: weights pickled by torch.save, without the model's code",
@@ -176,8 +172,17 @@ std::string_view model_format_name(ModelFormat format) {
   switch (format) {
     case ModelFormat::kTorchScript:
       return "TorchScript";
+    case ModelFormat::kOnnx:
+      return "ONNX";
   }
   std::unreachable();
+}
+
+std::optional<ModelFormat> model_format_from_name(std::string_view name) {
+  for (const ModelFormat each : {ModelFormat::kTorchScript, ModelFormat::kOnnx}) {
+    if (model_format_name(each) == name) return each;
+  }
+  return std::nullopt;
 }
 
 bool is_bundle(std::span<const std::byte> file) {
@@ -186,6 +191,10 @@ bool is_bundle(std::span<const std::byte> file) {
 
 Outcome<ModelFormat> detect_format(std::span<const std::byte> file) {
   const std::string_view text = as_text(file);
+  if (looks_like_onnx(file)) {
+    if (auto sound = check_onnx(file); !sound) return std::unexpected(std::move(sound).error());
+    return ModelFormat::kOnnx;
+  }
   if (!is_zip(text)) return unsupported_other(text);
   if (auto zip = check_zip(file); !zip) return std::unexpected(std::move(zip).error());
   return ModelFormat::kTorchScript;

@@ -1,6 +1,7 @@
 #pragma once
 
 #include <cstddef>
+#include <optional>
 #include <span>
 #include <string_view>
 
@@ -9,10 +10,11 @@
 namespace pilotlight::engine {
 
 // The formats of models that are served.
-enum class ModelFormat { kTorchScript };
+enum class ModelFormat { kTorchScript, kOnnx };
 
 // As model.yaml and the proof call it.
 std::string_view model_format_name(ModelFormat format);
+std::optional<ModelFormat> model_format_from_name(std::string_view name);
 
 // Whether the file is an archive of members, of which one is the model.
 bool is_bundle(std::span<const std::byte> file);

@@ -48,7 +48,7 @@ void run(std::string_view input) {
   if (!format) {
     check_fault(format.error());
     require(format.error().reason == "UnsupportedFormat", "an unknown file is of an unsupported format");
-  } else {
+  } else if (*format == engine::ModelFormat::kTorchScript) {
     check_zip(file);
   }
 }

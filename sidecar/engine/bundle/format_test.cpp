@@ -73,7 +73,6 @@ const Other kOthers[] = {
     {"ZipWithANameTwice", zip_of({"m/code/x.py", "m/data.pkl", "m/data.pkl"}), "the same name twice", ""},
     {"ZipThatLeadsElsewhere", zip_of({"m/code/x.py", "m/../../x"}), "a name with \"..\"", ""},
     {"ZipBomb", zip_bomb(), "expand to far more than the file", ""},
-    {"Onnx", "\x08\x08\x12\x07pytorch"s, "ONNX", "torch.jit.script"},
     {"Keras", "\x89HDF\r\n\x1a\n", "an HDF5 file", "torch.jit.script"},
     {"Safetensors", testing::write_safetensors({testing::floats("w", {1}, {1})}), "safetensors",
      "torch.jit.script"},

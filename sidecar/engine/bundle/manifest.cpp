@@ -68,11 +68,14 @@ void read_model(const json& document, Manifest& manifest) {
                       .error()};
   }
   const auto format = text_field(document, "", "format");
-  if (format != "TorchScript") {
-    throw Invalid{refuse("UnsupportedFormat", "model.yaml, format: " + Quoted(format) + " is not TorchScript",
-                         "Export the model as TorchScript.")
+  const auto known = model_format_from_name(format);
+  if (!known) {
+    throw Invalid{refuse("UnsupportedFormat",
+                         "model.yaml, format: " + Quoted(format) + " is neither TorchScript nor ONNX",
+                         "Export the model as TorchScript or ONNX.")
                       .error()};
   }
+  manifest.format = *known;
   manifest.name = optional_text(document, "name");
   const json& model = object_field(document, "model", true);
   known_fields(model, "model", {"file"});

@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "sidecar/engine/bundle/fault.h"
+#include "sidecar/engine/bundle/format.h"
 #include "sidecar/wire/contract.h"
 
 namespace pilotlight::engine {
@@ -14,6 +15,7 @@ namespace pilotlight::engine {
 // `model.yaml`: what docs/bundle.md says, checked.
 struct Manifest {
   std::string name;
+  ModelFormat format = ModelFormat::kTorchScript;
   std::string model_file;
   wire::Contract contract;
   std::optional<double> absolute_tolerance;

@@ -120,7 +120,7 @@ std::string write_safetensors(const std::vector<Plain>& tensors) {
 }
 
 std::vector<Entry> bundle_entries(const BundleText& text) {
-  std::vector<Entry> entries = {{.name = "model.pt", .content = text.model}};
+  std::vector<Entry> entries = {{.name = text.file, .content = text.model}};
   std::string cases;
   for (const PlainCase& each : text.cases) {
     cases += (cases.empty() ? "" : ", ") + each.name;
@@ -131,9 +131,13 @@ std::vector<Entry> bundle_entries(const BundleText& text) {
   std::string yaml =
       "apiVersion: bundle.pilotlight.dev/v1\n"
       "name: test\n"
-      "format: TorchScript\n"
+      "format: " +
+      text.format +
+      "\n"
       "model:\n"
-      "  file: model.pt\n"
+      "  file: " +
+      text.file +
+      "\n"
       "contract:\n" +
       text.contract + "golden:\n" + text.golden + "  cases: [" + cases + "]\n" + "files:\n";
   for (const Entry& each : entries) yaml += "  " + each.name + ": " + sha256_text(bytes(each.content)) + "\n";

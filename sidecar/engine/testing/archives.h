@@ -49,12 +49,14 @@ struct PlainCase {
 
 // A bundle; the test changes what it wants to be wrong.
 struct BundleText {
-  std::string model;     // the TorchScript archive
+  std::string model;
   std::string contract;  // YAML, indented by two
   std::vector<PlainCase> cases = {};
   std::string golden = {};                    // further lines of `golden`, indented by two
   std::string exporter = "  torch: 2.6.0\n";  // YAML, indented by two
   std::string more = {};                      // further lines at the top level
+  std::string file = "model.pt";
+  std::string format = "TorchScript";
 };
 
 // All members, model.yaml last, with the digests that they need.
