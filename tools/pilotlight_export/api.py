@@ -17,10 +17,12 @@ from .axes import BATCH, Axis
 from .contract import Contract
 from .convert import Exported, convert
 from .errors import InvalidArgument, NotFinite
+from .onnx_file import to_onnx
 from .trials import Trial
 
 _NAME = re.compile(r"[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?")
 _DONE = {"script": "scripted", "trace": "traced"}
+_FORMATS = ("torchscript", "onnx")
 
 
 @dataclass
@@ -36,6 +38,7 @@ class Report:
     tolerance: tuple[float, float]
     spread: dict[str, float]
     warnings: list[str] = field(default_factory=list)
+    format: str = "TorchScript"
 
     @property
     def snippet(self) -> str:
@@ -46,7 +49,7 @@ class Report:
     def __str__(self) -> str:
         worst = max(self.spread, key=self.spread.get) if self.spread else None
         lines = [
-            f"{self.path}: {_DONE[self.method]} model, golden cases {', '.join(self.cases)}",
+            f"{self.path}: {_DONE[self.method]} {self.format}, golden cases {', '.join(self.cases)}",
             f"  inputs     {', '.join(map(str, self.contract.inputs))}",
             f"  outputs    {', '.join(map(str, self.contract.outputs))}",
             f"  tolerance  {self.tolerance[0]:g} absolute, {self.tolerance[1]:g} relative"
@@ -71,6 +74,7 @@ def export(
     activation: str | None = None,
     tolerance: float | tuple[float, float] | None = None,
     method: str = "auto",
+    format: str = "torchscript",
     golden_inputs: list | None = None,
     accept_tracer_warnings: bool = False,
     scalar_kernels: bool = True,
@@ -90,6 +94,7 @@ def export(
     activation     'softmax' if that output is logits (the sidecar's default), 'none' if it is probabilities.
     tolerance      both, or (absolute, relative). Default: ten times the measured spread.
     method         'script' keeps control flow, 'trace' only what happens for the example, 'auto' tries both in turn.
+    format         'torchscript', or 'onnx' for ONNX Runtime.
     golden_inputs  more inputs, like example_inputs, that become golden cases of their own.
     accept_tracer_warnings  ship a trace although torch warned that it may be wrong.
     scalar_kernels measure the spread against PyTorch's scalar kernels too: a second process, a few seconds.
@@ -98,6 +103,8 @@ def export(
     Not thread-safe: it sets PyTorch's number of threads while it measures.
     """
     name = _checked_name(name, path)
+    if format not in _FORMATS:
+        raise InvalidArgument(f"format is {format!r}", f"use one of {', '.join(map(repr, _FORMATS))}")
     names, inputs = contract.arrange_inputs(module, example_inputs, input_names)
     axes = axes_.find(names, inputs, dynamic_axes, batch)
     eager.check_devices(module)
@@ -121,7 +128,9 @@ def export(
         cases = _cases(module, names, inputs, axes, golden_inputs)
         of_values = trials.of_values(module, inputs, expected)
         compared = of_values + of_sizes + list(cases.values())
-        exported = convert(module, inputs, compared, method, accept_tracer_warnings)
+        finish = {} if format == "torchscript" else {
+            "finish": lambda checked: to_onnx(checked, module, inputs, described, compared)}
+        exported = convert(module, inputs, compared, method, accept_tracer_warnings, **finish)
 
     pairs = [(case.inputs, case.outputs) for case in cases.values()]
     measured, missing = _measure(exported, pairs, axes[0] if batch else None, scalar_kernels)
@@ -136,8 +145,8 @@ def export(
     manifest = {
         "apiVersion": bundle.API_VERSION,
         "name": name,
-        "format": "TorchScript",
-        "model": {"file": "model.pt"},
+        "format": exported.format,
+        "model": {"file": exported.file},
         "contract": described.to_manifest(),
         "golden": {
             "absoluteTolerance": both[0],
@@ -146,13 +155,13 @@ def export(
         },
         "exporter": {**environment.exporter(), "method": exported.method},
     }
-    members = {"model.pt": exported.data, **environment.files()}
+    members = {exported.file: exported.data, **environment.files()}
     for label, case in cases.items():
         members[f"golden/{label}/inputs.safetensors"] = save(dict(zip(names, _plain(case.inputs))))
         members[f"golden/{label}/outputs.safetensors"] = save(dict(zip(outputs, _plain(case.outputs))))
     digest = bundle.write(path, manifest, members)
     report = Report(os.fspath(path), digest, name, exported.method, described, list(cases), both, measured,
-                    warnings)
+                    warnings, exported.format)
     if not quiet:
         print(report)
     return report
@@ -231,9 +240,11 @@ def _golden(module, case: str, values) -> list[torch.Tensor]:
 
 
 def _measure(exported: Exported, pairs, batch: Axis | None, scalar_kernels: bool):
-    scalar = kernels.ScalarRun(exported.data, [i for i, _ in pairs]) if scalar_kernels else None
+    # ONNX Runtime has no scalar kernels to choose.
+    wanted = scalar_kernels and exported.format == "TorchScript"
+    scalar = kernels.ScalarRun(exported.data, [i for i, _ in pairs]) if wanted else None
     try:
-        return spread.measure(exported.module, pairs, batch, scalar)
+        return spread.measure(exported, pairs, batch, scalar)
     finally:
         if scalar:
             scalar.close()

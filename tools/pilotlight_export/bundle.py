@@ -148,13 +148,17 @@ class Bundle:
         return self._tensors(f"golden/{case}/outputs.safetensors")
 
     def model(self):
-        """The TorchScript module."""
+        """The TorchScript module; of ONNX, what runs it in ONNX Runtime and answers a list."""
         import torch
 
         from .eager import quiet
+        from .onnx_file import OnnxModule
 
+        data = self.members[self.manifest["model"]["file"]]
+        if self.manifest["format"] == "ONNX":
+            return OnnxModule(data)
         with quiet():
-            return torch.jit.load(io.BytesIO(self.members[self.manifest["model"]["file"]]), map_location="cpu").eval()
+            return torch.jit.load(io.BytesIO(data), map_location="cpu").eval()
 
     def _tensors(self, member: str) -> dict:
         from safetensors.torch import load

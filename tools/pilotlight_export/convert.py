@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+from collections.abc import Callable
 from dataclasses import dataclass, field
 
 import torch
@@ -23,24 +24,36 @@ class Exported:
     module: torch.jit.ScriptModule
     warnings: list[str] = field(default_factory=list)
 
+    format = "TorchScript"
+    file = "model.pt"
 
-def convert(module, inputs, trials: list[Trial], method: str, accept_tracer_warnings: bool) -> Exported:
-    """Scripting keeps control flow, so `auto` tries it first and traces only what cannot be scripted."""
+    def other_form(self):
+        """The other form of its graph that a server may run: what it is called, and the module."""
+        with eager.quiet():
+            return "frozen graph", torch.jit.freeze(self.module)
+
+
+def convert(module, inputs, trials: list[Trial], method: str, accept_tracer_warnings: bool,
+            finish: Callable[[Exported], Exported] = lambda exported: exported) -> Exported:
+    """Scripting keeps control flow, so `auto` tries it first and traces only what cannot be scripted.
+
+    `finish` may make another format of it; what it cannot, counts as what cannot be scripted or traced.
+    """
     if method not in ("auto", "script", "trace"):
         raise InvalidArgument(f"method is {method!r}", "use 'auto', 'script' or 'trace'")
     if method == "trace" and isinstance(module, torch.jit.ScriptModule):
         raise InvalidArgument("the module is TorchScript already", "use method='script' or leave method out")
     if method == "trace":
-        return _trace(module, inputs, trials, accept_tracer_warnings)
+        return finish(_trace(module, inputs, trials, accept_tracer_warnings))
     try:
-        return _script(module, trials)
+        return finish(_script(module, trials))
     except ExportError as error:
         error.places = error.places or _where_tracing_warns(module, inputs)
         if method == "script" or isinstance(module, torch.jit.ScriptModule):
             raise
         scripting_failed = error
     try:
-        exported = _trace(module, inputs, trials, accept_tracer_warnings)
+        exported = finish(_trace(module, inputs, trials, accept_tracer_warnings))
     except ExportError as error:
         raise _neither(scripting_failed, error) from error
     exported.warnings.insert(0, f"traced, because scripting failed: {scripting_failed.problem}")
@@ -49,7 +62,7 @@ def convert(module, inputs, trials: list[Trial], method: str, accept_tracer_warn
 
 def _script(module, trials) -> Exported:
     exported = _reloaded("script", scripting.script(module))
-    bad = _first_difference(exported.module, trials)
+    bad = first_difference(exported.module, trials)
     if bad:
         raise NotExportable(
             f"the scripted module does not answer like the module, for {bad.trial}: {bad.what}",
@@ -63,7 +76,7 @@ def _script(module, trials) -> Exported:
 def _trace(module, inputs, trials, accept_warnings: bool) -> Exported:
     trace = tracing.trace(module, inputs)
     exported = _reloaded("trace", trace.module)
-    bad = _first_difference(exported.module, [t for t in trials if t.axis is None])
+    bad = first_difference(exported.module, [t for t in trials if t.axis is None])
     if bad:
         raise ControlFlowLost(
             "tracing lost a part of forward: it keeps only what happened for the example, and the traced module answers "
@@ -72,7 +85,7 @@ def _trace(module, inputs, trials, accept_warnings: bool) -> Exported:
             "torch.where(condition, a, b), without .item(), .numpy() or bool()",
             trace.places(VALUE) or trace.places(SHAPE),
         )
-    bad = _first_difference(exported.module, [t for t in trials if t.axis is not None])
+    bad = first_difference(exported.module, [t for t in trials if t.axis is not None])
     if bad:
         raise FrozenShape(
             f"tracing froze a size of the example: the traced module fails for {bad.trial}: {bad.what}",
@@ -114,7 +127,7 @@ class _Difference:
     full: str = ""
 
 
-def _first_difference(exported, trials) -> _Difference | None:
+def first_difference(exported, trials) -> _Difference | None:
     """The first trial that the exported module fails. A difference below the datatype's tolerance is none."""
     for trial in trials:
         try:

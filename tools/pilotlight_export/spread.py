@@ -9,6 +9,7 @@ import torch
 
 from . import compare, eager
 from .axes import Axis
+from .convert import Exported
 from .errors import RowsDependOnEachOther
 from .kernels import ScalarRun
 
@@ -38,22 +39,24 @@ def check_rows(module, inputs) -> None:
     )
 
 
-def measure(exported, cases, batch: Axis | None, scalar: ScalarRun | None) -> tuple[dict[str, float], list[str]]:
+def measure(exported: Exported, cases, batch: Axis | None,
+            scalar: ScalarRun | None) -> tuple[dict[str, float], list[str]]:
     """The largest distance from the golden outputs, by what was changed; and what could not be measured."""
+    module = exported.module
     plain = functools.partial(torch.jit.optimized_execution, False)
     found = {"another run": 0.0, "1 thread": 0.0, "more threads": 0.0}
     for inputs, expected in cases:
         with _threads(1), plain():
-            _note(found, "1 thread", eager.run(exported, inputs), expected)
+            _note(found, "1 thread", eager.run(module, inputs), expected)
         with _threads(max(2, os.cpu_count() or 1)), plain():
-            _note(found, "more threads", eager.run(exported, inputs), expected)
+            _note(found, "more threads", eager.run(module, inputs), expected)
         if batch and inputs[batch.where[0][0]].shape[0] > 1:
             with plain():
-                alone = [torch.cat(parts) for parts in zip(*_rows(exported, inputs))]
+                alone = [torch.cat(parts) for parts in zip(*_rows(module, inputs))]
             _note(found, "a batch of one", alone, expected)
     for _ in range(3):  # optimised after the first runs; for one size only, as each takes long in a large model
-        _note(found, "another run", eager.run(exported, cases[0][0]), cases[0][1])
-    missing = _measure_frozen(exported, cases, found, plain)
+        _note(found, "another run", eager.run(module, cases[0][0]), cases[0][1])
+    missing = _measure_other_form(exported, cases, found, plain)
     if scalar:
         results = scalar.outputs(_SCALAR_SECONDS)
         if results is None:
@@ -69,16 +72,15 @@ def tolerance_for(spread: float, default: float) -> float:
     return max(compare.round_up(10 * spread), default / 10)
 
 
-def _measure_frozen(exported, cases, found, plain) -> list[str]:
-    """freeze() folds normalisation into convolutions, as the server may."""
+def _measure_other_form(exported: Exported, cases, found, plain) -> list[str]:
+    """freeze() folds normalisation into convolutions, as the server may; ONNX Runtime's plain graph does not."""
     try:
-        with eager.quiet():
-            frozen = torch.jit.freeze(exported)
+        name, other = exported.other_form()
         with plain():
             for inputs, expected in cases:
-                _note(found, "frozen graph", eager.run(frozen, inputs), expected)
-    except Exception:  # a model that cannot be frozen is served as it is
-        return ["frozen graph"]
+                _note(found, name, eager.run(other, inputs), expected)
+    except Exception:  # a model that has no other form is served as it is
+        return ["the other form of the graph"]
     return []
 
 

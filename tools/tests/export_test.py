@@ -218,6 +218,7 @@ def test_inputs_that_no_request_can_carry_are_refused(write, inputs, text):
     ({"input_names": ["a", "b"]}, "2 names for 1 tensors"),
     ({"input_names": ["a/b"]}, "cannot be a name"),
     ({"method": "onnx"}, "method is 'onnx'"),
+    ({"format": "pt2"}, "format is 'pt2'"),
     ({"dynamic_axes": {"other": [1]}}, "names 'other'"),
     ({"dynamic_axes": {"x": [7]}}, "no dimension 7"),
     ({"tolerance": -1.0}, "tolerance is -1"),

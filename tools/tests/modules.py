@@ -283,3 +283,30 @@ class Wild(nn.Module):
 class Argmax(nn.Module):
     def forward(self, x):
         return x.argmax(1)
+
+
+class Attention(nn.Module):
+    """FP32 [batch, length, 16] → [batch, 4]."""
+
+    def __init__(self):
+        super().__init__()
+        self.into = nn.Linear(16, 48)
+        self.out = nn.Linear(16, 4)
+
+    def forward(self, x):
+        query, key, value = self.into(x).chunk(3, -1)
+        return self.out(nn.functional.scaled_dot_product_attention(query, key, value)).mean(1)
+
+
+class DoublesIfPositive(nn.Module):
+    def forward(self, x):
+        if bool(x.sum() > 0):
+            return x * 2
+        return x
+
+
+class Unwritable(nn.Module):
+    """An operation that ONNX has no operators for."""
+
+    def forward(self, x):
+        return torch.linalg.eigvals(x).real
