@@ -29,8 +29,12 @@ class Backend {
 
   [[nodiscard]] virtual const Signature& signature() const = 0;
 
-  // The same model with another form of its graph; null if it cannot be given that.
+  // The same model with another form of its graph; null if it cannot be given that. This one may give up what
+  // it holds for the other's sake, and has it back when it is run or kept.
   [[nodiscard]] virtual std::unique_ptr<Backend> with_graph(wire::Graph) { return nullptr; }
+
+  // This form will serve, and the file that it was read from will not be there any more.
+  virtual std::expected<void, RunError> keep() { return {}; }
 
   virtual std::expected<Outputs, RunError> run(const std::vector<at::Tensor>& inputs) = 0;
 };

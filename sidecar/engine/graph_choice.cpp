@@ -35,7 +35,7 @@ double allowance_seconds(std::chrono::steady_clock::duration plain) {
 }
 
 // Nothing if the form cannot be made or does not pass; `refused` then says why.
-std::optional<Chosen> make(const Model& plain, wire::Graph graph, const Proof& proof, const CheckGraph& check,
+std::optional<Chosen> make(Model& plain, wire::Graph graph, const Proof& proof, const CheckGraph& check,
                            std::string& refused) {
   auto model = plain.with_graph(graph);
   if (!model) {
@@ -95,6 +95,10 @@ Outcome<Chosen> choose_graph(Model plain, const Proof& proof, const Proving& pro
     proving.try_graph(chosen ? chosen->proof.graph : wire::Graph::kPlain, std::nullopt);
   }
   if (!chosen) chosen = Chosen{.model = std::move(plain), .proof = std::move(as_written)};
+  if (auto kept = chosen->model.keep(); !kept) {
+    return refuse(kept.error().kind == RunError::Kind::kOutOfMemory ? "OutOfMemory" : "LoadFailed",
+                  kept.error().reason, "Give the pod more memory (template: resources.limits.memory).");
+  }
   chosen->proof.graphs = std::move(trials);
   return *std::move(chosen);
 }

@@ -16,9 +16,10 @@ struct Chosen {
   Proof proof;
 };
 
-// Tries the forms of a model's graph and keeps the fastest that passes `check`, timed on `inputs`, a golden
-// case's. Without any, nothing could show that another form answers the same, and the plain one is kept. The
-// model as it was written must pass; what is wrong with another form is noted in the proof, and no fault.
+// Tries the forms of a model's graph and keeps the fastest that passes `check`, timed on `inputs`. Without
+// any, nothing could show that another form answers the same, and the plain one is kept. The model as it was
+// written is checked first and must pass; what is wrong with another form is noted in the proof, and no
+// fault.
 //
 // A form may also never come back: before each, `proving.try_graph` says how long it may take, and whoever
 // listens ends the process when it takes longer, and starts another with `LoadRequest::without_graphs`.

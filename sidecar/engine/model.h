@@ -20,16 +20,18 @@ namespace pilotlight::engine {
 // A model of any format, loaded and in evaluation mode. Not thread-safe: one inference at a time.
 class Model {
  public:
-  // Reads the model from memory. `file` must stay until the form that serves has been chosen: what frozen()
-  // was called on may read it again when it runs next. Faults: `LoadFailed`, `UnsupportedSignature`,
-  // `OutOfMemory`.
+  // Reads the model from memory. `file` must stay until keep() has been called. Faults: `LoadFailed`,
+  // `UnsupportedSignature`, `OutOfMemory`.
   static Outcome<Model> load(std::span<const std::byte> file, ModelFormat format = ModelFormat::kTorchScript);
 
   [[nodiscard]] const Signature& signature() const { return backend_->signature(); }
 
-  // The same model with another form of its graph; nullopt if it cannot be given that. It may share weights with
-  // this one, and answer differently only by a fault of the runtime's: so it must pass the same proof.
+  // The same model with another form of its graph; nullopt if it cannot be given that. It may share weights
+  // with this one, and answer differently only by a fault of the runtime's: so it must pass the same proof.
   [[nodiscard]] std::optional<Model> with_graph(wire::Graph graph);
+
+  // To be called on the form that is to serve, while `file` is still there.
+  std::expected<void, RunError> keep() { return backend_->keep(); }
 
   // Runs the model with inputs by position. It may keep what it was given.
   std::expected<Outputs, RunError> run(const std::vector<at::Tensor>& inputs) {

@@ -47,8 +47,7 @@ TEST(LoadedModel, FlattensWhatForwardReturns) {
 }
 
 TEST(LoadedModel, FreezesAndAnswersTheSame) {
-  auto model =
-      model_of("def forward(self, x):\n    return x * self.w\n", {{"w", torch::full({2}, 3.0F)}});
+  auto model = model_of("def forward(self, x):\n    return x * self.w\n", {{"w", torch::full({2}, 3.0F)}});
   for (const wire::Graph graph : {wire::Graph::kFrozen, wire::Graph::kOptimized}) {
     auto changed = model.with_graph(graph);
     ASSERT_TRUE(changed) << wire::graph_name(graph);

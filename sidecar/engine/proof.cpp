@@ -11,16 +11,18 @@ namespace pilotlight::engine {
 using nlohmann::json;
 
 json to_json(const Proof& proof) {
-  json document = {
-      {"level", wire::proof_level_name(proof.level)},
-      {"format", model_format_name(proof.format)},
-      {"digest", proof.digest},
-      {"cases", proof.golden.cases},
-      {"runtime",
-       {{"torch", TORCH_VERSION}, {"device", "cpu"}, {"threads", proof.threads}, {"graph", wire::graph_name(proof.graph)}}},
-      {"sandbox", proof.sandbox},
-      {"warmup", json::array()},
-      {"warnings", proof.warnings}};
+  json document = {{"level", wire::proof_level_name(proof.level)},
+                   {"format", model_format_name(proof.format)},
+                   {"digest", proof.digest},
+                   {"cases", proof.golden.cases},
+                   {"runtime",
+                    {{"torch", TORCH_VERSION},
+                     {"device", "cpu"},
+                     {"threads", proof.threads},
+                     {"graph", wire::graph_name(proof.graph)}}},
+                   {"sandbox", proof.sandbox},
+                   {"warmup", json::array()},
+                   {"warnings", proof.warnings}};
   if (proof.format == ModelFormat::kOnnx) document["runtime"]["onnxruntime"] = onnx::version();
   if (proof.level == wire::ProofLevel::kAnswers) {
     const GoldenReport& golden = proof.golden;

@@ -6,6 +6,7 @@
 #include <charconv>
 #include <utility>
 
+#include "sidecar/engine/agreement.h"
 #include "sidecar/engine/bundle/bundle.h"
 #include "sidecar/engine/graph_choice.h"
 #include "sidecar/engine/outputs.h"
@@ -192,6 +193,15 @@ void check_names(const Signature& signature, const wire::Contract& contract,
   }
 }
 
+// What the forms of the graph are timed on: a golden case's, or made from the contract; none if neither is
+// there.
+Outcome<std::vector<at::Tensor>> comparison_inputs(const Bundle& bundle, const wire::Contract& contract) {
+  if (!bundle.cases.empty()) return inputs_of(bundle.cases.front(), contract);
+  if (!is_complete(contract)) return {};
+  auto made = guarded([&] { return synthetic_inputs(contract, 1); });
+  return made ? *std::move(made) : std::vector<at::Tensor>();
+}
+
 }  // namespace
 
 bool is_newer(std::string_view exporter, std::string_view runtime) {
@@ -231,16 +241,16 @@ Outcome<Proven> prove(const Proving& proving) {
   check_names(plain->signature(), contract, proof.warnings);
   const auto loaded = proving.clock();
 
-  std::vector<at::Tensor> inputs;
-  if (!bundle->cases.empty()) {
-    auto read = inputs_of(bundle->cases.front(), contract);
-    if (!read) return std::unexpected(std::move(read).error());
-    inputs = *std::move(read);
-  }
+  const auto inputs = comparison_inputs(*bundle, contract);
+  if (!inputs) return std::unexpected(inputs.error());
+  Agreement agreement(contract, proving.request, *inputs);
   auto chosen = choose_graph(
       *std::move(plain), proof, proving,
-      [&](Model& model, Proof& into) { return Attempt(proving, *bundle, model, contract).check(into); },
-      inputs);
+      [&](Model& model, Proof& into) -> Outcome<void> {
+        if (auto result = Attempt(proving, *bundle, model, contract).check(into); !result) return result;
+        return bundle->cases.empty() ? agreement.check(model, into.graph) : Outcome<void>();
+      },
+      *inputs);
   if (!chosen) return std::unexpected(std::move(chosen).error());
   proof = std::move(chosen->proof);
   if (auto result = check_level(proof, proving.request); !result)

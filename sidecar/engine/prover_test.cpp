@@ -6,6 +6,7 @@
 
 #include <nlohmann/json.hpp>
 
+#include "sidecar/engine/agreement.h"
 #include "sidecar/engine/testing/models.h"
 
 namespace pilotlight::engine {
@@ -165,13 +166,41 @@ TEST(Prove, AGraphThatDidNotComeBackIsNotTriedAgain) {
   EXPECT_EQ(to_json(ran.result->proof).at("graphs").at(2).at("refused"), "it did not come back");
 }
 
-TEST(Prove, WithoutGoldenCasesTheModelServesAsItWasWritten) {
+TEST(Prove, WithoutGoldenCasesTheOtherFormsMustAgreeWithTheOneAsWritten) {
   BundleText text = doubling();
   text.cases.clear();
   const auto ran = run(testing::write_bundle(text));
   ASSERT_TRUE(ran.result) << ran.result.error().message;
+  EXPECT_EQ(ran.result->proof.level, wire::ProofLevel::kContract);
+  ASSERT_EQ(ran.result->proof.graphs.size(), 3U);
+  for (const GraphTrial& trial : ran.result->proof.graphs) EXPECT_EQ(trial.refused, "");
+}
+
+TEST(Prove, WithoutAContractTheModelServesAsItWasWritten) {
+  const auto ran = run(model_file(kDouble));
+  ASSERT_TRUE(ran.result) << ran.result.error().message;
   EXPECT_EQ(ran.result->proof.graph, wire::Graph::kPlain);
   EXPECT_THAT(ran.graphs, IsEmpty());
+}
+
+TEST(Agreement, OfFormsThatAnswerOtherwiseThereIsNone) {
+  const auto contract = contract_from(
+      R"({"inputs": [{"name": "x", "datatype": "FP32", "shape": [-1, 2]}],
+          "outputs": [{"name": "y", "datatype": "FP32", "shape": [-1, 2]}]})");
+  const std::vector<at::Tensor> inputs = {some(1)};
+  const wire::LoadRequest request;
+  const auto form = [](const char* source) { return testing::model_of(source); };
+  auto plain = form(kDouble);
+  for (const auto& [source, agrees] : std::vector<std::pair<const char*, bool>>{
+           {"def forward(self, x):\n    return x + x\n", true},
+           {"def forward(self, x):\n    return x * 2.001\n", false},
+           {"def forward(self, x):\n    return x * float('nan')\n", false},
+           {"def forward(self, x):\n    assert False\n    return x\n", false}}) {
+    Agreement agreement(contract, request, inputs);
+    ASSERT_TRUE(agreement.check(plain, wire::Graph::kPlain));
+    auto other = form(source);
+    EXPECT_EQ(agreement.check(other, wire::Graph::kFrozen).has_value(), agrees) << source;
+  }
 }
 
 TEST(Prove, RowsOfDifferentCasesAreRunTogether) {

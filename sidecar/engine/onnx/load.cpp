@@ -61,6 +61,8 @@ class Graph final : public Backend {
     return std::make_unique<Graph>(file_, Form::kOptimized, *std::move(session), signature_);
   }
 
+  std::expected<void, RunError> keep() override { return reopen(); }
+
   std::expected<Outputs, RunError> run(const std::vector<at::Tensor>& inputs) override {
     if (auto ready = reopen(); !ready) return std::unexpected(std::move(ready).error());
     return guarded_call([&] {
