@@ -18,6 +18,8 @@ class Signer {
  public:
   // As OpenSSL names them: "Ed25519", "P-256", "P-384", "RSA", …
   explicit Signer(const char* kind = "Ed25519");
+  // An Ed25519 key that is the same in each process.
+  static Signer same();
 
   std::string public_pem() const;
   std::string private_pem() const;
@@ -26,6 +28,8 @@ class Signer {
   std::string sign(std::string_view message) const;
 
  private:
+  explicit Signer(evp_pkey_st* key);
+
   std::shared_ptr<evp_pkey_st> key_;
 };
 
