@@ -1,8 +1,11 @@
 """What does not prove itself never serves, and status and an Event say why and what to do."""
 
+from pathlib import Path
+
 import bundles
 import pytest
-from kube import condition, is_true, settled
+from kube import condition, is_true, revision, settled
+from pilotlight_export import sign
 
 from conftest import manifest
 
@@ -63,3 +66,43 @@ def test_a_failed_revision_does_not_disturb_what_serves(kube, store, folder, dep
     model = kube.until("modeldeployment", "keeps-serving", lambda m: settled(m, "Stalled"), always=still_ready)
     assert model["status"]["stableRevision"] == stable
     assert condition(model, "UpToDate")["reason"] == "RevisionFailed"
+
+
+def test_only_what_a_trusted_key_has_signed_serves(kube, store, folder, tmp_path, deploy):
+    """Signed: it serves, and status names the key. Changed afterwards, or signed by somebody else: it does not, and what
+    served goes on. With a warning only: it serves, and status says what is amiss."""
+    key = bundles.key(tmp_path, "mine")
+    demand = {"publicKeys": [key.with_suffix(".pub").read_text()]}
+
+    def put(name, data, by):
+        (tmp_path / name).write_bytes(data)
+        uri = store.put(name, data)
+        store.put(f"{name}.sig", Path(sign(tmp_path / name, by).path).read_bytes())
+        return uri
+
+    good, other = bundles.scale(folder, 2.0), bundles.scale(folder, 3.0)
+    model = deploy("signed", put("signed.tar", good, key), signature=demand)
+    mine = sign(tmp_path / "signed.tar", key).key_id
+    assert revision(model)["proof"]["signature"] == {"keyId": mine, "subject": "signed.tar"}
+    assert mine in kube.run("describe", "modeldeployment", "signed")
+    stable = model["status"]["stableRevision"]
+
+    def still_serves(model):
+        assert is_true(model, "Ready")
+
+    stranger = put("stranger.tar", other, bundles.key(tmp_path, "stranger"))
+    unsigned = store.put("unsigned.tar", other)
+    changed = put("changed.tar", good, key)
+    store.put("changed.tar", other)
+    for uri, reason, says in [(stranger, "SignatureInvalid", mine), (unsigned, "SignatureMissing", "404"),
+                              (changed, "SignatureInvalid", "but the model has sha256:")]:
+        kube.apply(manifest("signed", {"model": {"uri": uri, "signature": demand}}))
+        model = kube.until("modeldeployment", "signed", lambda m: settled(m, "Stalled"), always=still_serves)
+        assert condition(model, "Stalled")["reason"] == reason and model["status"]["stableRevision"] == stable
+        assert says in model["status"]["revisions"][0]["failure"]["message"]
+        assert kube.event("signed", reason)["type"] == "Warning"
+
+    kube.apply(manifest("signed", {"model": {"uri": unsigned, "signature": {**demand, "policy": "Warn"}}}))
+    model = kube.until("modeldeployment", "signed", lambda m: settled(m, "UpToDate"), always=still_serves)
+    proof = revision(model)["proof"]
+    assert "signature" not in proof and any("SignatureMissing" in warning for warning in proof["warnings"])

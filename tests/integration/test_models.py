@@ -87,6 +87,34 @@ def test_model_that_fails_its_proof_never_serves_and_costs_one_pod(scene):
     scene.assert_sound()
 
 
+def test_demand_for_a_signature_reaches_the_pods_and_the_signers_key_the_status(scene):
+    demand = {"publicKeys": ["-----BEGIN PUBLIC KEY-----\nMCow\n-----END PUBLIC KEY-----\n"]}
+    demands = []
+
+    async def verifies(sidecar) -> None:
+        demands.append(sidecar.config["model"]["signature"])
+        sidecar.prove(signature={"keyId": "sha256:aa", "subject": "digits.tar"})
+
+    scene.cluster.script(scene.namespace, story.FIRST, verifies)
+    scene.apply(model={"uri": story.FIRST, "signature": demand})
+    scene.await_goal(60)
+    assert demands == [{"policy": "Require", **demand}] * 2
+    revision, = scene.model()["status"]["revisions"]
+    assert revision["proof"]["signature"] == {"keyId": "sha256:aa", "subject": "digits.tar"}
+    scene.await_quiet()
+    scene.assert_sound()
+
+
+def test_sidecar_that_knows_nothing_of_signatures_never_serves_where_one_is_required(scene):
+    demand = {"publicKeys": ["-----BEGIN PUBLIC KEY-----\nMCow\n-----END PUBLIC KEY-----\n"]}
+    scene.apply(model={"uri": story.FIRST, "signature": demand})
+    eventually("the failure is told", lambda: scene.holds("Stalled"))
+    assert scene.condition("Stalled")["reason"] == "SignatureMissing"
+    assert not scene.holds("Ready") and scene.pods("service") == []
+    scene.await_quiet()
+    scene.assert_sound()
+
+
 def test_failed_second_model_leaves_the_first_serving(scene):
     story.first(scene)
     scene.cluster.guard_capacity(scene.namespace, 2)

@@ -39,8 +39,8 @@ class Sidecar:
                    "remedy": f"Mend what made {reason}."}
         self.set("Retrying" if kind == "World" else "Failed", failure=failure, final=kind != "World")
 
-    def prove(self) -> None:
-        """As the real one: bytes against the pin, then the proof, then ready."""
+    def prove(self, **more: object) -> None:
+        """As the real one: bytes against the pin, then the proof (with `more` in it), then ready."""
         digest = digest_of(self.content)
         wanted = self.config["model"].get("digest", "")
         if self.pin and digest != self.pin:
@@ -52,7 +52,7 @@ class Sidecar:
             self.set("Ready", final=False, digest=digest, bytesFetched=len(self.content), bytesTotal=len(self.content),
                      proof={"level": "Answers", "format": "TorchScript", "digest": digest, "cases": 1,
                             "tolerance": {"absolute": 1e-4, "relative": 1e-4, "source": "bundle"},
-                            "runtime": {"torch": "2.6.0", "device": "cpu", "threads": 1}, "warnings": []},
+                            "runtime": {"torch": "2.6.0", "device": "cpu", "threads": 1}, "warnings": [], **more},
                      contract={"inputs": [], "outputs": []}, timings={"total": 0.1})
 
 
