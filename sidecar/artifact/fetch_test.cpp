@@ -427,6 +427,15 @@ TEST_F(FetchTest, ASignatureThatCannotBeHadNowIsOfTheWorld) {
   EXPECT_EQ(reason(403), "Unauthorized");
 }
 
+TEST_F(FetchTest, ACancelledFetchEndsInItsSignatureToo) {
+  const auto url = serve([&](const http::Request& request) {
+    if (request.target.ends_with(".sig")) progress_.cancelled = true;
+    return file_of("hello");
+  });
+  options_.signature_uri = url + "/m.tar.sig";
+  EXPECT_EQ(get(url + "/m.tar")->signature.value().error().failure_class, FailureClass::kWorld);
+}
+
 TEST_F(FetchTest, WhatIsTooLargeOrLeadsAstrayIsNoSignature) {
   write("volume/m.tar", "hello");
   write("volume/large", std::string(65'537, 'x'));

@@ -917,6 +917,25 @@ TEST_F(SignedFrontTest, WhereAWarningIsEnoughItServesWithOne) {
   EXPECT_FALSE(proof.contains("warnings"));
 }
 
+TEST_F(SignedFrontTest, WhereAWarningIsEnoughAStoreThatIsDownIsOneToo) {
+  http::Server server("127.0.0.1:0", [](const http::Request&) { return http::error(503, "later"); });
+  ASSERT_TRUE(server.start());
+  config_.signature->required = false;
+  config_.signature->uri = std::format("http://127.0.0.1:{}/digits.tar.sig", server.port());
+  run();
+  const auto proof = await_phase("Ready")["proof"];
+  EXPECT_THAT(proof["warnings"][0].get<std::string>(), ::testing::StartsWith("FetchFailed: '"));
+}
+
+TEST_F(SignedFrontTest, AnotherEnginesProofNamesTheKeyAsWell) {
+  sign(signer_);
+  run_until_ready();
+  EXPECT_EQ(post(kInfer, infer_body(testing::kCrash)).status, 503);
+  const auto now =
+      await([](const json& s) { return s["ready"] == true && s["engine"]["restarts"] == 1; }, "back");
+  EXPECT_EQ(now["proof"]["signature"]["keyId"], signer_.public_key().id());
+}
+
 TEST_F(SignedFrontTest, ARestartedFrontVerifiesAgain) {
   sign(signer_);
   run_until_ready();
