@@ -286,7 +286,7 @@ TEST(FailedProof, IsOneThatNamesNoSignerWhereOneIsRequired) {
     const bool required = std::string_view(policy) == "Require";
     for (const bool verified : {false, true}) {
       Cluster cluster;
-      if (verified) cluster.usual.signature = {{"keyId", "sha256:aa"}};
+      cluster.usual.signature = verified ? nlohmann::json{{"keyId", "sha256:aa"}} : nlohmann::json::object();
       cluster.Apply(
           {{"model",
             {{"signature",
