@@ -50,8 +50,9 @@ class ScriptedLauncher::Thread final : public Process {
 
  private:
   void finish(Exit exit) {
-    ::shutdown(socket_.get(), SHUT_RDWR);
+    // Once its socket closes, the front kills whatever is left: too late to be how it died.
     if (killed_) exit = {.signal = SIGKILL};
+    ::shutdown(socket_.get(), SHUT_RDWR);
     boost::asio::post(script_.io_, [ended = ended_, wanted = wanted_, exit] {
       if (*wanted) ended(exit);
     });
