@@ -12,7 +12,7 @@
 #include "sidecar/artifact/signature/public_key.h"
 #include "sidecar/wire/failure.h"
 
-// Whose signature a model must bear, and what becomes of one that does not.
+// Whose signature a model must bear, and whether it does. Thread-safe: no state.
 namespace pilotlight::front {
 
 struct SignatureDemand {
