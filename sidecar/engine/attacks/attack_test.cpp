@@ -4,18 +4,15 @@
 #include <caffe2/serialize/inline_container.h>
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
-#include <stdlib.h>
 #include <torch/csrc/jit/api/module.h>
 #include <torch/torch.h>
 
 #include <cstring>
-#include <filesystem>
 #include <format>
-#include <fstream>
-#include <iterator>
 #include <sstream>
 
 #include "sidecar/engine/attacks/real_front.h"
+#include "sidecar/engine/attacks/victim.h"
 #include "sidecar/engine/testing/models.h"
 
 namespace pilotlight::engine {
@@ -86,31 +83,8 @@ std::string deeply_nested() {
   return bad;
 }
 
-// A file that is somebody else's.
-class Attack : public ::testing::Test {
+class Attack : public testing::Victim {
  protected:
-  static constexpr std::string_view kContent =
-      "precious precious precious precious precious precious precious";
-
-  Attack() {
-    auto name = (std::filesystem::temp_directory_path() / "attack-victim-XXXXXX").string();
-    folder_ = ::mkdtemp(name.data());
-    std::ofstream(victim()) << kContent;
-  }
-  ~Attack() override { std::filesystem::remove_all(folder_); }
-
-  [[nodiscard]] std::string victim() const { return folder_ / "victim"; }
-  [[nodiscard]] std::string new_file() const { return folder_ / "new"; }
-  [[nodiscard]] std::string content() const {
-    std::ifstream file(victim());
-    return {std::istreambuf_iterator(file), {}};
-  }
-  // Nothing happened to the file, and none was added.
-  void expect_no_harm() const {
-    EXPECT_EQ(content(), kContent);
-    EXPECT_FALSE(std::filesystem::exists(new_file()));
-  }
-
   // The attack ends the engine, the request is answered, the status names the call, and it serves again.
   void expect_ended_for_writing(const std::string& model) const {
     const RealFront front(model);
@@ -144,8 +118,6 @@ class Attack : public ::testing::Test {
     EXPECT_THAT(numbers(front.infer({3})), ElementsAre(6));
     EXPECT_EQ(front.status()["engine"]["restarts"], 0);
   }
-
-  std::filesystem::path folder_;
 };
 
 // Files.

@@ -28,7 +28,8 @@ std::string_view behind_signature(std::string_view text) {
 
 std::string without_source(std::string_view message) {
   static const std::regex kPlace(R"(\S+\.(cc|h|hpp):\d+ )");
-  std::string text(message);
+  // Names of the file's are in it, of any length; a regular expression takes stack for each character.
+  std::string text(message.substr(0, 2000));
   std::smatch place;
   while (std::regex_search(text, place, kPlace)) {
     const std::string rest = place.suffix().str();

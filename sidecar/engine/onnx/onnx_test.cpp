@@ -51,6 +51,7 @@ TEST(OnnxError, SaysNothingOfWhereInTheSourceItArose) {
             "Integer overflow");
   EXPECT_EQ(engine::onnx::without_source("a.cc:1 b(c"), "");
   EXPECT_EQ(engine::onnx::without_source("plain words"), "plain words");
+  EXPECT_LE(engine::onnx::without_source(std::string(10 << 20, 'a')).size(), 2000U);
 }
 
 // A message for people: one line, short, without paths and without C++.
