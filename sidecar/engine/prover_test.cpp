@@ -4,10 +4,12 @@
 #include <gtest/gtest.h>
 #include <torch/torch.h>
 
+#include <format>
 #include <nlohmann/json.hpp>
 
 #include "sidecar/engine/agreement.h"
 #include "sidecar/engine/testing/models.h"
+#include "sidecar/engine/testing/onnx.h"
 
 namespace pilotlight::engine {
 namespace {
@@ -105,6 +107,62 @@ TEST(Prove, CheckRunsEachBatchSizeOnceAndSaysChecking) {
   EXPECT_THAT(ran.phases, ElementsAre("Checking"));
   ASSERT_EQ(ran.result->proof.warmup.size(), 1U);
   EXPECT_EQ(ran.result->proof.warmup[0].runs, 1);
+}
+
+// A tenth less than the default lets pass, and a tenth more.
+TEST(Prove, HalfPrecisionHasTolerancesToSuit) {
+  struct Half {
+    at::ScalarType type;
+    const char* name;
+    double tolerance;
+  };
+  for (const Half& half : {Half{at::kHalf, "FP16", 1e-2}, Half{at::kBFloat16, "BF16", 3e-2}}) {
+    BundleText text = doubling();
+    text.contract = std::format(
+        "  inputs: [{{name: x, datatype: {0}, shape: [-1, 2]}}]\n  outputs: [{{name: y, datatype: {0}, "
+        "shape: [-1, 2]}}]\n",
+        half.name);
+    const at::Tensor x = torch::full({1, 2}, 2.0, half.type);
+    const auto off_by = [&](double tolerances) {
+      // Absolute and relative part, of values that are all 4.
+      const at::Tensor y = torch::full({1, 2}, 4 * (1 + 2 * half.tolerance * tolerances), half.type);
+      text.cases = {golden("one", x, y)};
+      return run(testing::write_bundle(text)).result;
+    };
+    const auto close = off_by(0.9);
+    ASSERT_TRUE(close) << close.error().message;
+    EXPECT_EQ(close->proof.golden.tolerance.absolute, half.tolerance);
+    EXPECT_EQ(close->proof.golden.tolerance.source, "default");
+    ASSERT_FALSE(off_by(1.2));
+    EXPECT_EQ(off_by(1.2).error().reason, "GoldenMismatch");
+  }
+}
+
+TEST(Prove, AnOnnxFileAloneProvesItsContract) {
+  const auto ran = run(testing::onnx::scaling(2, 3));
+  ASSERT_TRUE(ran.result) << ran.result.error().message;
+  const auto document = to_json(ran.result->proof);
+  EXPECT_EQ(document.at("level"), "Contract");
+  EXPECT_EQ(document.at("format"), "ONNX");
+  EXPECT_EQ(document.at("runtime").at("graph"), "optimized");
+  EXPECT_EQ(document.at("runtime").at("onnxruntime"), "1.21.0");
+  EXPECT_EQ(ran.result->contract.inputs.at(0).shape, (std::vector<std::int64_t>{-1, 2}));
+}
+
+TEST(Prove, AnOnnxBundleProvesItsAnswers) {
+  BundleText text = doubling();
+  text.model = testing::onnx::scaling(2, 2);
+  text.file = "model.onnx";
+  text.format = "ONNX";
+  text.exporter = "  torch: 9.9.9\n";  // which is no matter to ONNX
+  const auto ran = run(testing::write_bundle(text));
+  ASSERT_TRUE(ran.result) << ran.result.error().message;
+  EXPECT_EQ(ran.result->proof.level, wire::ProofLevel::kAnswers);
+  EXPECT_THAT(ran.result->proof.warnings, IsEmpty());
+  text.model = testing::onnx::scaling(2, 3);
+  const auto fault = fault_of(testing::write_bundle(text));
+  EXPECT_EQ(fault.reason, "GoldenMismatch");
+  EXPECT_THAT(fault.message, HasSubstr("case one, output y[0,1]"));
 }
 
 TEST(Prove, MismatchNamesCaseElementAndNumbers) {
