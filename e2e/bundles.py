@@ -7,6 +7,7 @@ import subprocess
 from pathlib import Path
 
 import torch
+from modules import Attention
 from pilotlight_export import Bundle, bundle, export
 from safetensors.torch import save
 from torch import nn
@@ -91,3 +92,28 @@ def with_a_weight_changed(good: Path, name: str, share: float, path: Path) -> Pa
     members[file] = changed.getvalue()
     bundle.write(path, {key: value for key, value in opened.manifest.items() if key != "files"}, members)
     return path
+
+
+def seeded(make) -> nn.Module:
+    """The module, with the same weights every time."""
+    state = torch.get_rng_state()
+    torch.manual_seed(0)
+    module = make().eval()
+    torch.set_rng_state(state)
+    return module
+
+
+def attention(folder: Path, format: str) -> bytes:
+    """A bundle of Attention: input x FP32[-1, -1, 16], output y FP32[-1, 4]."""
+    path = folder / f"attention-{format}.tar"
+    if not path.exists():
+        example = torch.randn(4, 5, 16, generator=torch.Generator().manual_seed(0))
+        export(seeded(Attention), example, path, name="attention", output_names=["y"], dynamic_axes={"x": [1]},
+               format=format, scalar_kernels=False, quiet=True)
+    return path.read_bytes()
+
+
+def attention_onnx(folder: Path) -> bytes:
+    """The same model as a bare ONNX file."""
+    attention(folder, "onnx")
+    return Bundle(folder / "attention-onnx.tar").members["model.onnx"]

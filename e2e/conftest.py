@@ -2,6 +2,7 @@
 this host as pods see it."""
 
 import os
+import subprocess
 import sys
 import uuid
 from pathlib import Path
@@ -12,6 +13,7 @@ CHECKOUT = Path(__file__).resolve().parent.parent
 sys.path[:0] = [str(CHECKOUT / part) for part in ("e2e", "tools", "tools/tests", "examples/digits")]
 
 from kube import Kube, settled  # noqa: E402
+from sidecar import Sidecar  # noqa: E402
 from store import Store  # noqa: E402
 
 
@@ -65,6 +67,39 @@ def deploy(kube):
     yield call
     for name in names:
         kube.delete("modeldeployment", name)
+
+
+@pytest.fixture
+def verify():
+    """verify(argument…) runs `kubectl pilotlight verify`, and returns how it ended."""
+    program = _program("kubectl-pilotlight")
+
+    def run(*arguments):
+        return subprocess.run([program, "verify", *map(str, arguments)], capture_output=True, text=True, timeout=120)
+
+    return run
+
+
+@pytest.fixture
+def serve():
+    """serve(file) starts a Sidecar of this host, and returns it once it is ready or has given up."""
+    program = _program("pilotlight-sidecar")
+    running = []
+
+    def call(bundle):
+        running.append(Sidecar(program, bundle))
+        return running[-1]
+
+    yield call
+    for sidecar in running:
+        sidecar.close()
+
+
+def _program(name: str) -> Path:
+    program = Path(os.environ.get("PILOTLIGHT_BIN", "build/release/bin")) / name
+    if not program.exists():
+        pytest.skip(f"no {program}: ./dev build release")
+    return program
 
 
 def manifest(name, spec):

@@ -3,13 +3,7 @@
 No cluster is needed for this; PILOTLIGHT_BIN says where the sidecar is.
 """
 
-import http.client
 import json
-import os
-import socket
-import subprocess
-import time
-from pathlib import Path
 
 import pytest
 import torch
@@ -51,70 +45,22 @@ MODELS = {
 }
 
 
-class Sidecar:
-    """A sidecar without a cluster, on free ports. `status` is its report once it is ready or has given up."""
-
-    def __init__(self, program: Path, bundle: Path, seconds: float = 60):
-        self.port, self.admin = _free_port(), _free_port()
-        self._process = subprocess.Popen(
-            [program, "--model", bundle, "--port", str(self.port), "--admin-port", str(self.admin), "--no-access-log"],
-            stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
-        deadline = time.monotonic() + seconds
-        self.status = {}
-        while self.status.get("phase") not in ("Ready", "Failed") and time.monotonic() < deadline:
-            assert self._process.poll() is None, f"the sidecar ended with {self._process.returncode}"
-            try:
-                self.status = json.loads(self.call(self.admin, "GET", "/status"))
-            except OSError:  # its first milliseconds
-                time.sleep(0.02)
-
-    def call(self, port: int, method: str, path: str, body: dict | None = None) -> bytes:
-        connection = http.client.HTTPConnection("127.0.0.1", port, timeout=30)
-        headers = {"Content-Type": "application/json"}
-        connection.request(method, path, json.dumps(body) if body else None, headers)
-        answer = connection.getresponse()
-        data = answer.read()
-        connection.close()
-        assert answer.status == 200, f"{path}: {answer.status} {data[:500]!r}"
-        return data
-
-    def close(self) -> None:
-        self._process.terminate()
-        try:
-            self._process.wait(30)
-        except subprocess.TimeoutExpired:
-            self._process.kill()
-            self._process.wait()
+# numpy, and ONNX Runtime on CPUs, do without bfloat16.
+FORMATS = [(kind, "torchscript") for kind in MODELS] + [(kind, "onnx") for kind in MODELS if kind != "bfloat16"]
 
 
-@pytest.fixture
-def serve():
-    program = Path(os.environ.get("PILOTLIGHT_BIN", "build/release/bin")) / "pilotlight-sidecar"
-    if not program.exists():
-        pytest.skip(f"no {program}: ./dev build release")
-    running = []
-
-    def call(bundle):
-        running.append(Sidecar(program, bundle))
-        return running[-1]
-
-    yield call
-    for sidecar in running:
-        sidecar.close()
-
-
-@pytest.mark.parametrize("kind", MODELS)
-def test_it_is_proven_and_answers_like_the_module(serve, tmp_path, kind):
+@pytest.mark.parametrize("kind, format", FORMATS)
+def test_it_is_proven_and_answers_like_the_module(serve, tmp_path, kind, format):
     make, inputs, options = MODELS[kind]
     torch.manual_seed(0)
     path = tmp_path / "model.tar"
-    export(make().eval(), inputs, path, scalar_kernels=False, quiet=True, **options)
+    export(make().eval(), inputs, path, scalar_kernels=False, quiet=True, format=format, **options)
     read = Bundle(path)
     sidecar = serve(path)
     assert sidecar.status["phase"] == "Ready", sidecar.status.get("failure")
     proof = sidecar.status["proof"]
     assert proof["level"] == "Answers" and proof["cases"] == len(read.cases)
-    assert proof["digest"] == read.digest
+    assert proof["digest"] == read.digest and proof["format"] == read.manifest["format"]
     contract = read.manifest["contract"]
     for case in read.cases:
         given, expected = read.inputs(case), read.outputs(case)
@@ -126,9 +72,3 @@ def test_it_is_proven_and_answers_like_the_module(serve, tmp_path, kind):
             wanted = expected[output["name"]]
             actual = torch.tensor(output["data"], dtype=wanted.dtype).reshape(output["shape"])
             torch.testing.assert_close(actual, wanted, rtol=1e-2, atol=1e-2)
-
-
-def _free_port() -> int:
-    with socket.socket() as listener:
-        listener.bind(("127.0.0.1", 0))
-        return listener.getsockname()[1]

@@ -3,7 +3,6 @@
 import base64
 import hashlib
 import json
-import os
 import re
 import subprocess
 import tarfile
@@ -14,18 +13,6 @@ import pytest
 from pilotlight_export import sign
 
 PROVEN, REFUSED, UNDECIDED = 0, 1, 2
-
-
-@pytest.fixture
-def verify():
-    program = Path(os.environ.get("PILOTLIGHT_BIN", "build/release/bin")) / "kubectl-pilotlight"
-    if not program.exists():
-        pytest.skip(f"no {program}: ./dev build release")
-
-    def run(*arguments):
-        return subprocess.run([program, "verify", *map(str, arguments)], capture_output=True, text=True, timeout=120)
-
-    return run
 
 
 @pytest.fixture

@@ -1,0 +1,62 @@
+"""One model in each format: proven by `kubectl pilotlight verify`, served by a sidecar, and answering alike. No cluster."""
+
+import json
+
+import bundles
+import pytest
+import torch
+from modules import Attention
+
+X = torch.randn(4, 7, 16, generator=torch.Generator().manual_seed(1))
+RUNTIMES = {"torchscript": ("TorchScript", "frozen"), "onnx": ("ONNX", "optimized")}
+
+
+@pytest.fixture(scope="module", params=RUNTIMES)
+def attention(request, folder):
+    """(format, bundle)"""
+    bundles.attention(folder, request.param)
+    return request.param, folder / f"attention-{request.param}.tar"
+
+
+def expected():
+    with torch.inference_mode():
+        return bundles.seeded(Attention)(X)
+
+
+def test_it_is_proven_by_verify(verify, attention):
+    format, path = attention
+    said = verify(path, "-o", "json", "--batch-sizes", "1,8")
+    assert said.returncode == 0, said
+    proof = json.loads(said.stdout)["proof"]
+    assert (proof["level"], proof["format"], proof["runtime"]["graph"]) == ("Answers", *RUNTIMES[format])
+    assert ("onnxruntime" in proof["runtime"]) == (format == "onnx")
+
+
+def test_it_answers_like_the_module(serve, attention):
+    sidecar = serve(attention[1])
+    assert sidecar.status["phase"] == "Ready", sidecar.status.get("failure")
+    answer = sidecar.call(sidecar.port, "POST", "/predict", {"instances": X.tolist()})
+    torch.testing.assert_close(torch.tensor(json.loads(answer)["output"]), expected(), rtol=1e-5, atol=1e-5)
+
+
+def test_a_bare_onnx_file_brings_its_contract(verify, serve, folder):
+    path = folder / "bare.onnx"
+    path.write_bytes(bundles.attention_onnx(folder))
+    said = verify(path, "-o", "json", "--minimum-level", "Contract")
+    assert said.returncode == 0, said
+    proven = json.loads(said.stdout)
+    assert proven["contract"]["inputs"] == [{"name": "x", "datatype": "FP32", "shape": [-1, -1, 16]}]
+    assert proven["contract"]["outputs"] == [{"name": "y", "datatype": "FP32", "shape": [-1, 4]}]
+    sidecar = serve(path)
+    answer = sidecar.call(sidecar.port, "POST", "/predict", {"instances": X.tolist()})
+    torch.testing.assert_close(torch.tensor(json.loads(answer)["output"]), expected(), rtol=1e-5, atol=1e-5)
+
+
+def test_weights_in_a_second_file_are_refused_with_the_remedy(verify, folder):
+    onnx = pytest.importorskip("onnx")
+    model = onnx.load_model_from_string(bundles.attention_onnx(folder))
+    path = folder / "two-files.onnx"
+    onnx.save(model, str(path), save_as_external_data=True, location="weights.bin", size_threshold=0)
+    said = verify(path)
+    assert said.returncode == 1 and "UnsupportedFormat" in said.stdout
+    assert '"weights.bin"' in said.stdout and "in one file" in said.stdout
