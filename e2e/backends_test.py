@@ -9,6 +9,7 @@ from modules import Attention
 
 X = torch.randn(4, 7, 16, generator=torch.Generator().manual_seed(1))
 RUNTIMES = {"torchscript": ("TorchScript", "frozen"), "onnx": ("ONNX", "optimized")}
+PLATFORMS = {"torchscript": "pytorch_torchscript", "onnx": "onnxruntime_onnx"}
 
 
 @pytest.fixture(scope="module", params=RUNTIMES)
@@ -33,8 +34,10 @@ def test_it_is_proven_by_verify(verify, attention):
 
 
 def test_it_answers_like_the_module(serve, attention):
-    sidecar = serve(attention[1])
+    format, path = attention
+    sidecar = serve(path)
     assert sidecar.status["phase"] == "Ready", sidecar.status.get("failure")
+    assert json.loads(sidecar.call(sidecar.port, "GET", f"/v2/models/{path.stem}"))["platform"] == PLATFORMS[format]
     answer = sidecar.call(sidecar.port, "POST", "/predict", {"instances": X.tolist()})
     torch.testing.assert_close(torch.tensor(json.loads(answer)["output"]), expected(), rtol=1e-5, atol=1e-5)
 

@@ -45,7 +45,8 @@ CLI::App& describe_verify(CLI::App& app, VerifyArguments& arguments) {
                                      "Prove a model here, as a serving pod would, without a cluster. Ends "
                                      "with 0 if it is proven, 1 if it is "
                                      "refused, 2 if that cannot be told");
-  verify.add_option("model", arguments.model, "A bundle or TorchScript file: a path or a URI")->required();
+  verify.add_option("model", arguments.model, "A bundle, TorchScript or ONNX file: a path or a URI")
+      ->required();
   verify.add_option("--digest", arguments.digest, "The file's, as sha256:…; anything else is refused")
       ->check(CLI::Validator(
           [](const std::string& text) {

@@ -50,7 +50,7 @@ void describe(CLI::App& app, Arguments& arguments) {
   app.description("Serves a PyTorch model once it has proven itself.");
   auto* source = app.add_option_group("what to serve")->require_option(1);
   auto* model = source->add_option("--model", arguments.model,
-                                   "A bundle or TorchScript file: a path or a URI. No cluster needed");
+                                   "A bundle, TorchScript or ONNX file: a path or a URI. No cluster needed");
   source->add_option("--config", arguments.config, "config.json of a revision, as the operator writes it");
   app.add_option("--bind", arguments.bind, "Address to listen on [127.0.0.1 with --model, else every one]");
   app.add_option("--port", arguments.port, "Data port")->capture_default_str();

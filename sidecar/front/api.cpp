@@ -185,7 +185,9 @@ Response Api::document(Route route) const {
                  ? Response{.body = std::format(R"({{"name":"{}","ready":true}})", identity.name)}
                  : not_ready();
     case Route::kModel:
-      return contract != nullptr ? Response{.body = model_document(identity, *contract)} : not_ready();
+      return contract != nullptr
+                 ? Response{.body = model_document(identity, *contract, lifecycle_.status().proof)}
+                 : not_ready();
     default:
       return http::error(404, "there is nothing here");
   }

@@ -128,10 +128,11 @@ std::string server_document() {
   return json{{"name", "pilotlight"}, {"version", kVersion}, {"extensions", {"binary_tensor_data"}}}.dump();
 }
 
-std::string model_document(const Identity& identity, const wire::Contract& contract) {
+std::string model_document(const Identity& identity, const wire::Contract& contract, const json& proof) {
+  const bool onnx = proof.is_object() && proof.contains("format") && proof["format"] == "ONNX";
   return json{{"name", identity.name},
               {"versions", {identity.revision}},
-              {"platform", "pytorch_torchscript"},
+              {"platform", onnx ? "onnxruntime_onnx" : "pytorch_torchscript"},
               {"inputs", tensors(contract.inputs)},
               {"outputs", tensors(contract.outputs)}}
       .dump();
