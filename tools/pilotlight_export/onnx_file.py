@@ -61,7 +61,8 @@ class OnnxModule:
 def runtime():
     """The module onnxruntime, or None where it is not installed."""
     try:
-        import onnxruntime
+        with _silence():
+            import onnxruntime
 
         return onnxruntime
     except ImportError:

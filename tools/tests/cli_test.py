@@ -44,6 +44,18 @@ def run(factory, name, *options):
     return main([f"{factory}:{name}", "-o", str(target), "--no-scalar-kernels", *options]), target
 
 
+def test_another_format_is_written_without_a_word_too_many(factory):
+    pytest.importorskip("onnxruntime")
+    target = factory.parent / "out.tar"
+    tools = str(Path(modules.__file__).parent.parent)
+    done = subprocess.run(
+        [sys.executable, "-W", "ignore", "-m", "pilotlight_export", f"{factory}:make_both", "-o", str(target), "--format", "onnx"],
+        capture_output=True, text=True, cwd=tools)
+    assert done.returncode == 0 and done.stderr == ""
+    assert "scripted ONNX, golden cases" in done.stdout
+    assert Bundle(target).manifest["format"] == "ONNX"
+
+
 def test_a_factory_and_a_described_input_are_enough(factory, capsys):
     code, target = run(factory, "make", "--input", "image=FP32:8,1,8,8", "--outputs", "logits", "--labels",
                        "0,1,2,3,4,5,6,7,8,9", "--name", "digits")

@@ -48,8 +48,9 @@ class Graph final : public Backend {
  public:
   Graph(std::span<const std::byte> file, Form form, Ort::Session session, Signature signature)
       : file_(file), form_(form), session_(std::move(session)), signature_(std::move(signature)) {
-    for (const wire::TensorSpec& each : signature_.declared->inputs) inputs_.push_back(each.name.c_str());
-    for (const wire::TensorSpec& each : signature_.declared->outputs) outputs_.push_back(each.name.c_str());
+    const wire::Contract& declared = signature_.declared.value();
+    for (const wire::TensorSpec& each : declared.inputs) inputs_.push_back(each.name.c_str());
+    for (const wire::TensorSpec& each : declared.outputs) outputs_.push_back(each.name.c_str());
   }
 
   [[nodiscard]] const Signature& signature() const override { return signature_; }
