@@ -8,11 +8,12 @@ import torch
 from modules import Attention
 
 X = torch.randn(4, 7, 16, generator=torch.Generator().manual_seed(1))
-RUNTIMES = {"torchscript": ("TorchScript", "frozen"), "onnx": ("ONNX", "optimized")}
+FORMATS = {"torchscript": "TorchScript", "onnx": "ONNX"}
+GRAPHS = {"torchscript": ["plain", "frozen", "optimized"], "onnx": ["plain", "optimized"]}
 PLATFORMS = {"torchscript": "pytorch_torchscript", "onnx": "onnxruntime_onnx"}
 
 
-@pytest.fixture(scope="module", params=RUNTIMES)
+@pytest.fixture(scope="module", params=FORMATS)
 def attention(request, folder):
     """(format, bundle)"""
     bundles.attention(folder, request.param)
@@ -29,7 +30,10 @@ def test_it_is_proven_by_verify(verify, attention):
     said = verify(path, "-o", "json", "--batch-sizes", "1,8")
     assert said.returncode == 0, said
     proof = json.loads(said.stdout)["proof"]
-    assert (proof["level"], proof["format"], proof["runtime"]["graph"]) == ("Answers", *RUNTIMES[format])
+    assert (proof["level"], proof["format"]) == ("Answers", FORMATS[format])
+    # Which is the fastest differs from machine to machine; all were tried, and none gave other answers.
+    assert [each["graph"] for each in proof["graphs"]] == GRAPHS[format]
+    assert proof["runtime"]["graph"] in GRAPHS[format] and not any("refused" in each for each in proof["graphs"]), proof
     assert ("onnxruntime" in proof["runtime"]) == (format == "onnx")
 
 

@@ -152,7 +152,7 @@ void run(std::string_view input) {
     io.restart();
   }
   const auto before = answers;
-  inferences.lost();
+  inferences.lost(front::EngineEnd::kCrashed);
   require(before + inferences.waiting() <= 3 && answers + inferences.waiting() == 3,
           "each inference is answered once, or waits for the next engine");
 }
