@@ -65,6 +65,17 @@ std::string exporter(const json& proof) {
   return std::format("torch {}, Python {}", found->value("torch", "?"), found->value("python", "?"));
 }
 
+std::string drift(const json& proof) {
+  const auto found = proof.find("drift");
+  if (found == proof.end()) return {};
+  std::string text;
+  for (const auto& each : *found) {
+    text += std::format("{}{} {} there, {} here", text.empty() ? "" : "; ", each.value("component", ""),
+                        each.value("exporter", ""), each.value("runtime", ""));
+  }
+  return text.empty() ? "none" : text;
+}
+
 std::string signature(const json& proof) {
   const auto found = proof.find("signature");
   if (found == proof.end()) return {};
@@ -155,6 +166,7 @@ std::string verdict_text(const front::Status& status, std::string_view model) {
     table.add("format", proof.value("format", ""));
     table.add("runtime", runtime(proof));
     table.add("exported by", exporter(proof));
+    table.add("drift", drift(proof));
     table.add("warm-up", warmup(proof));
   }
   if (status.contract) {

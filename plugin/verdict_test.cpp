@@ -25,7 +25,9 @@ Status Proven() {
                    "error": 1e-7, "allowed": 2.5e-4},
     "warmup": [{"batchSize": 1, "firstMs": 12.5, "warmMs": 0.5}, {"batchSize": 8, "firstMs": 3, "warmMs": 2}],
     "runtime": {"torch": "2.6.0", "device": "cpu", "threads": 2, "graph": "frozen"},
-    "exporter": {"torch": "2.6.0", "python": "3.13.5"},
+    "exporter": {"torch": "2.5.1", "python": "3.13.5"},
+    "drift": [{"component": "torch", "exporter": "2.5.1", "runtime": "2.6.0"},
+              {"component": "cpu", "exporter": "AVX512", "runtime": "AVX2"}],
     "warnings": ["exported by a newer torch"]})");
   wire::TensorSpec image{.name = "image"};
   image.datatype = wire::Datatype::kFp32;
@@ -61,7 +63,8 @@ TEST(Verdict, TextOfAProvenModelSaysHowWell) {
   EXPECT_THAT(text, HasSubstr("batch 1: 12.5 ms first, 0.5 ms warm; batch 8: 3 ms first, 2 ms warm"));
   EXPECT_THAT(text, HasSubstr("image FP32 [-1,8,8]"));
   EXPECT_THAT(text, HasSubstr("output_0 (any datatype) (any shape)"));
-  EXPECT_THAT(text, HasSubstr("torch 2.6.0, Python 3.13.5"));
+  EXPECT_THAT(text, HasSubstr("torch 2.5.1, Python 3.13.5"));
+  EXPECT_THAT(text, HasSubstr("drift        torch 2.5.1 there, 2.6.0 here; cpu AVX512 there, AVX2 here"));
   EXPECT_THAT(text, HasSubstr("exported by a newer torch"));
   EXPECT_THAT(text, Not(HasSubstr("reason")));
 }

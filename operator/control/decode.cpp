@@ -139,9 +139,9 @@ void ReadContainer(Node status, api::Pod& pod) {
 
 constexpr std::size_t kMostText = 1024;
 constexpr std::size_t kMostProof = 16 * 1024;
-constexpr const char* kProofFields[] = {"level",   "format",    "digest",     "signature",
-                                        "cases",   "tolerance", "worstError", "warmup",
-                                        "runtime", "sandbox",   "exporter",   "warnings"};
+constexpr const char* kProofFields[] = {"level",     "format",     "digest", "signature", "cases",
+                                        "tolerance", "worstError", "warmup", "runtime",   "graphs",
+                                        "sandbox",   "exporter",   "drift",  "warnings"};
 
 // Cut, and without what would garble a terminal.
 std::string Clean(const std::string& text) {

@@ -43,8 +43,15 @@ json to_json(const Proof& proof) {
     if (std::isfinite(trial.milliseconds)) each["ms"] = trial.milliseconds;
     if (!trial.refused.empty()) each["refused"] = trial.refused;
   }
-  if (!proof.exporter_torch.empty()) document["exporter"]["torch"] = proof.exporter_torch;
-  if (!proof.exporter_python.empty()) document["exporter"]["python"] = proof.exporter_python;
+  if (!proof.exporter) return document;
+  document["exporter"] = json::object();
+  if (!proof.exporter->torch.empty()) document["exporter"]["torch"] = proof.exporter->torch;
+  if (!proof.exporter->python.empty()) document["exporter"]["python"] = proof.exporter->python;
+  document["drift"] = json::array();
+  for (const Drift& each : proof.drift) {
+    document["drift"].push_back(
+        {{"component", each.component}, {"exporter", each.exporter}, {"runtime", each.runtime}});
+  }
   return document;
 }
 

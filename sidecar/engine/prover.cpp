@@ -48,7 +48,8 @@ Outcome<bool> contract_holds(Model& model, const wire::Contract& contract,
       if (answer.error().kind == RunError::Kind::kOutOfMemory) {
         return std::unexpected(out_of_memory("while trying " + where));
       }
-      if (only_batch_varies(contract)) {
+      // The inputs are of a shape that the contract prescribes in full: the model has no excuse.
+      if (wire::only_batch_varies(contract)) {
         return refuse(
             "InvalidContract", "the model fails on " + where + ": " + answer.error().reason,
             "Correct the contract's inputs, or add golden cases: then the model is tried on those.");
@@ -155,8 +156,8 @@ class Attempt {
 Outcome<void> check_exporter(const Bundle& bundle, std::vector<std::string>& warnings) {
   // ONNX Runtime itself says which opsets it knows.
   if (bundle.format != ModelFormat::kTorchScript) return {};
-  if (!bundle.manifest || !is_newer(bundle.manifest->exporter_torch, TORCH_VERSION)) return {};
-  const std::string what = "exported with torch " + one_line(bundle.manifest->exporter_torch) +
+  if (!bundle.manifest || !is_newer(bundle.manifest->exporter.torch, TORCH_VERSION)) return {};
+  const std::string what = "exported with torch " + one_line(bundle.manifest->exporter.torch) +
                            ", newer than this runtime's " TORCH_VERSION;
   if (bundle.cases.empty()) {
     return refuse("UnsupportedFormat",
@@ -228,8 +229,8 @@ Outcome<Proven> prove(const Proving& proving) {
   proof.threads = at::get_num_threads();
   proof.format = bundle->format;
   if (bundle->manifest) {
-    proof.exporter_torch = bundle->manifest->exporter_torch;
-    proof.exporter_python = bundle->manifest->exporter_python;
+    proof.exporter = bundle->manifest->exporter;
+    proof.drift = find_drift(*proof.exporter, bundle->format);
   }
   if (auto result = check_exporter(*bundle, proof.warnings); !result) return std::unexpected(result.error());
   auto plain = Model::load(bundle->model, bundle->format);

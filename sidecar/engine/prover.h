@@ -9,6 +9,7 @@
 #include <string_view>
 #include <vector>
 
+#include "sidecar/engine/drift.h"
 #include "sidecar/engine/golden.h"
 #include "sidecar/engine/model.h"
 #include "sidecar/engine/warmup.h"
@@ -33,8 +34,8 @@ struct Proof {
   wire::Graph graph = wire::Graph::kPlain;  // that passed, and serves
   std::vector<GraphTrial> graphs;
   ModelFormat format = ModelFormat::kTorchScript;
-  std::string exporter_torch;
-  std::string exporter_python;
+  std::optional<Exporter> exporter;  // if the file says
+  std::vector<Drift> drift;
   std::vector<std::string> sandbox;  // its layers that held
   std::vector<std::string> warnings;
 };

@@ -155,11 +155,13 @@ TEST(Prove, AnOnnxBundleProvesItsAnswers) {
   text.model = testing::onnx::scaling(2, 2);
   text.file = "model.onnx";
   text.format = "ONNX";
-  text.exporter = "  torch: 9.9.9\n";  // which is no matter to ONNX
+  text.exporter = "  torch: 9.9.9\n  packages: {onnxruntime: 1.0.0}\n";  // torch is no matter to ONNX
   const auto ran = run(testing::write_bundle(text));
   ASSERT_TRUE(ran.result) << ran.result.error().message;
   EXPECT_EQ(ran.result->proof.level, wire::ProofLevel::kAnswers);
   EXPECT_THAT(ran.result->proof.warnings, IsEmpty());
+  ASSERT_EQ(ran.result->proof.drift.size(), 1U);
+  EXPECT_EQ(ran.result->proof.drift.front().component, "onnxruntime");
   text.model = testing::onnx::scaling(2, 3);
   const auto fault = fault_of(testing::write_bundle(text));
   EXPECT_EQ(fault.reason, "GoldenMismatch");
@@ -460,6 +462,31 @@ TEST(Prove, ANewerExporterIsAWarningWhereGoldenCasesDecideAndElseARefusal) {
   const auto fault = fault_of(testing::write_bundle(text));
   EXPECT_EQ(fault.reason, "UnsupportedFormat");
   EXPECT_THAT(fault.remedy, HasSubstr("golden cases"));
+}
+
+TEST(Prove, DriftNamesWhatIsAnotherHereThanWhereTheModelWasExported) {
+  BundleText text = doubling();
+  text.exporter = "  torch: 2.5.1+cu126\n  python: 3.9.0\n  cpu: ABACUS\n  packages: {onnxruntime: 1.0.0}\n";
+  const auto ran = run(testing::write_bundle(text));
+  ASSERT_TRUE(ran.result) << ran.result.error().message;
+  const auto drift = to_json(ran.result->proof).at("drift");
+  ASSERT_EQ(drift.size(), 2U) << drift;
+  EXPECT_EQ(drift[0], (nlohmann::json{{"component", "torch"}, {"exporter", "2.5.1"}, {"runtime", "2.6.0"}}));
+  EXPECT_EQ(drift[1].at("component"), "cpu");
+  EXPECT_EQ(drift[1].at("exporter"), "ABACUS");
+  EXPECT_EQ(drift[1].at("runtime"), at::get_cpu_capability());
+  EXPECT_THAT(ran.result->proof.warnings, IsEmpty());
+}
+
+TEST(Prove, WhatTheExporterDidNotSayIsNoDrift) {
+  BundleText text = doubling();
+  text.exporter = "  torch: 2.6.0+cpu\n";
+  EXPECT_EQ(to_json(run(testing::write_bundle(text)).result.value().proof).at("drift"),
+            nlohmann::json::array());
+  text.exporter = "  method: script\n";
+  EXPECT_EQ(to_json(run(testing::write_bundle(text)).result.value().proof).at("drift"),
+            nlohmann::json::array());
+  EXPECT_FALSE(to_json(run(model_file(kDouble)).result.value().proof).contains("drift"));
 }
 
 TEST(Prove, WarmingUpWithABatchThatTheModelCannotTakeIsRefused) {

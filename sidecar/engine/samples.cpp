@@ -34,14 +34,6 @@ std::vector<at::Tensor> synthetic_inputs(const wire::Contract& contract, std::in
   return inputs;
 }
 
-bool only_batch_varies(const wire::Contract& contract) {
-  const bool batch = wire::has_batch_dimension(contract);
-  return std::ranges::all_of(contract.inputs, [batch](const wire::TensorSpec& spec) {
-    const auto varying = std::ranges::count(spec.shape.value(), -1);
-    return varying == (batch ? 1 : 0);
-  });
-}
-
 bool is_complete(const wire::Contract& contract) {
   const auto known = [](const wire::TensorSpec& spec) { return spec.datatype && spec.shape; };
   return !contract.inputs.empty() && !contract.outputs.empty() &&

@@ -15,9 +15,6 @@ namespace pilotlight::engine {
 // 16. The contract must know every datatype and shape.
 std::vector<at::Tensor> synthetic_inputs(const wire::Contract& contract, std::int64_t batch);
 
-// Whether synthetic inputs are of a shape that the contract prescribes in full: then the model has no excuse.
-bool only_batch_varies(const wire::Contract& contract);
-
 // Whether every datatype and shape is known.
 bool is_complete(const wire::Contract& contract);
 

@@ -153,6 +153,13 @@ bool has_batch_dimension(const Contract& contract) {
          std::ranges::all_of(contract.inputs, batched) && std::ranges::all_of(contract.outputs, batched);
 }
 
+bool only_batch_varies(const Contract& contract) {
+  const auto varying = has_batch_dimension(contract) ? 1 : 0;
+  return std::ranges::all_of(contract.inputs, [varying](const TensorSpec& spec) {
+    return spec.shape && std::ranges::count(*spec.shape, -1) == varying;
+  });
+}
+
 bool fits(const TensorSpec& spec, std::span<const std::int64_t> shape) {
   if (!spec.shape) return true;
   return std::ranges::equal(*spec.shape, shape, [](std::int64_t want, std::int64_t is) {

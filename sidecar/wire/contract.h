@@ -42,6 +42,9 @@ struct Contract {
 // Whether every input and output has a first dimension of −1: then that is the batch.
 bool has_batch_dimension(const Contract& contract);
 
+// Whether the shapes of all inputs are known but for the size of the batch, if there is one.
+bool only_batch_varies(const Contract& contract);
+
 // Whether a tensor of this shape suits the specification (which may leave it open).
 bool fits(const TensorSpec& spec, std::span<const std::int64_t> shape);
 

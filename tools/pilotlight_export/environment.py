@@ -20,6 +20,7 @@ def exporter() -> dict:
         "pilotlight": VERSION,
         "torch": torch.__version__.split("+")[0],
         "python": platform.python_version(),
+        "cpu": torch.backends.cpu.get_cpu_capability(),
         "packages": packages(),
     }
 

@@ -43,6 +43,7 @@ def test_the_manifest_is_as_documented(write):
     assert manifest["contract"]["outputs"] == [
         {"name": "logits", "datatype": "FP32", "shape": [-1, 10], "labels": list("0123456789")}]
     assert manifest["exporter"]["torch"] == torch.__version__.split("+")[0]
+    assert manifest["exporter"]["cpu"] == torch.backends.cpu.get_cpu_capability()
     assert "numpy" in manifest["exporter"]["packages"]
     assert b"numpy==" in read.members["requirements.txt"]
     assert set(manifest["files"]) == set(read.members) - {"model.yaml"}

@@ -58,8 +58,8 @@ TEST(Bundle, IsOpenedAndVerified) {
   EXPECT_EQ(bundle->manifest->contract.inputs[0].name, "x");
   EXPECT_EQ(bundle->manifest->absolute_tolerance, 1e-3);
   EXPECT_FALSE(bundle->manifest->relative_tolerance);
-  EXPECT_EQ(bundle->manifest->exporter_torch, "2.10");
-  EXPECT_EQ(bundle->manifest->exporter_python, "3.13.5");
+  EXPECT_EQ(bundle->manifest->exporter.torch, "2.10");
+  EXPECT_EQ(bundle->manifest->exporter.python, "3.13.5");
   ASSERT_EQ(bundle->cases.size(), 1U);
   EXPECT_EQ(bundle->cases[0].inputs.at("x").shape, (std::vector<std::int64_t>{1, 2}));
   EXPECT_EQ(bundle->model.size(), good().model.size());

@@ -142,8 +142,12 @@ void read_exporter(std::string_view yaml, Manifest& manifest) {
   if (!document) return;  // read once already
   const auto exporter = document->find("exporter");
   if (exporter == document->end() || !exporter->is_object()) return;
-  manifest.exporter_torch = optional_text(*exporter, "torch");
-  manifest.exporter_python = optional_text(*exporter, "python");
+  manifest.exporter.torch = optional_text(*exporter, "torch");
+  manifest.exporter.python = optional_text(*exporter, "python");
+  manifest.exporter.cpu = optional_text(*exporter, "cpu");
+  const auto packages = exporter->find("packages");
+  if (packages == exporter->end() || !packages->is_object()) return;
+  manifest.exporter.onnxruntime = optional_text(*packages, "onnxruntime");
 }
 
 }  // namespace

@@ -12,6 +12,14 @@
 
 namespace pilotlight::engine {
 
+// Where a bundle was made, as written; "" for what is not said.
+struct Exporter {
+  std::string torch;
+  std::string python;
+  std::string onnxruntime;
+  std::string cpu;  // PyTorch's word for the widest instructions that it used: DEFAULT, AVX2, AVX512 …
+};
+
 // `model.yaml`: what docs/bundle.md says, checked.
 struct Manifest {
   std::string name;
@@ -22,8 +30,7 @@ struct Manifest {
   std::optional<double> relative_tolerance;
   std::vector<std::string> cases;
   std::map<std::string, std::string> files;  // member → "sha256:…"
-  std::string exporter_torch;                // as written; "" if not said
-  std::string exporter_python;
+  Exporter exporter;
 };
 
 // `InvalidBundle`, `InvalidContract` (the field's name in the message) or `UnsupportedFormat` (another

@@ -1,0 +1,35 @@
+#include "sidecar/engine/drift.h"
+
+#include <ATen/Version.h>
+#include <torch/version.h>
+
+#include "common/text/printable.h"
+#include "sidecar/engine/onnx/runtime.h"
+
+namespace pilotlight::engine {
+namespace {
+
+constexpr std::size_t kMostText = 40;
+
+// "2.6.0+cu126": which build it was says less than its release.
+std::string release(const std::string& version) {
+  return Printable(version.substr(0, version.find('+')), kMostText);
+}
+
+}  // namespace
+
+std::vector<Drift> find_drift(const Exporter& exporter, ModelFormat format) {
+  std::vector<Drift> found;
+  const auto compare = [&found](std::string_view component, std::string there, std::string here) {
+    if (!there.empty() && there != here) found.push_back({component, std::move(there), std::move(here)});
+  };
+  if (format == ModelFormat::kOnnx) {
+    compare("onnxruntime", release(exporter.onnxruntime), onnx::version());
+  } else {
+    compare("torch", release(exporter.torch), TORCH_VERSION);
+  }
+  compare("cpu", Printable(exporter.cpu, kMostText), at::get_cpu_capability());
+  return found;
+}
+
+}  // namespace pilotlight::engine
