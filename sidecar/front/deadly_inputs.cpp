@@ -45,6 +45,12 @@ bool DeadlyInputs::refuses(const Inputs& inputs) {
   return found != records_.end() && found->second.refused;
 }
 
+void DeadlyInputs::answered(const Inputs& inputs) {
+  if (records_.empty()) return;
+  const auto found = records_.find(digest_of(inputs));
+  if (found != records_.end() && !found->second.refused) records_.erase(found);
+}
+
 void DeadlyInputs::forget_old() {
   std::erase_if(records_, [now = timers_.now()](const auto& entry) { return entry.second.until <= now; });
 }

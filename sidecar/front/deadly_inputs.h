@@ -17,8 +17,8 @@ enum class EngineEnd {
 
 // The inputs that engines have ended with, so that one caller's retries do not keep the model from all others
 // ("query of death"). Those of a crash are refused from then on, those of a killed engine from the second
-// time on, for ten minutes. They are told by a SHA-256 over datatypes, shapes and elements: the same numbers
-// in JSON and in binary are the same. Runs on the loop's thread.
+// time on, unless they were answered in between, for ten minutes. They are told by a SHA-256 over datatypes,
+// shapes and elements: the same numbers in JSON and in binary are the same. Runs on the loop's thread.
 class DeadlyInputs {
  public:
   explicit DeadlyInputs(const Timers& timers) : timers_(timers) {}
@@ -26,6 +26,8 @@ class DeadlyInputs {
   void ended_with(const Inputs& inputs, EngineEnd end);
   // Costs nothing while no engine has ended.
   bool refuses(const Inputs& inputs);
+  // They were answered: that the engine was once killed with them was not their doing. As cheap.
+  void answered(const Inputs& inputs);
 
  private:
   struct Record {

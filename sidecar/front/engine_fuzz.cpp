@@ -128,14 +128,14 @@ void run(std::string_view input) {
   boost::asio::io_context io;
   NoTimers timers;
   SocketLauncher launcher;
-  front::Inferences inferences(arena(), kOutputBytes, timers, {}, [] {});
+  front::Inferences inferences(arena(), kOutputBytes, timers, {}, [](front::Patience::Seconds) {});
   std::size_t answers = 0;
   front::EngineEvents events;
   events.progress = events.loaded = events.failed = check_document;
   events.result = [&](const wire::ParsedResult& result) { inferences.result(result); };
   auto engine = front::Engine::start(io, launcher, front::Role::kServe, std::move(events));
   require(engine.has_value(), "an engine starts");
-  inferences.serve_with(**engine, contract);
+  inferences.serve_with(**engine, contract, front::Patience(std::chrono::seconds(30)));
   for (int i = 0; i < 3; ++i) {
     inferences.submit(some_input(inferences.heap()), front::Timers::Clock::time_point::max(),
                       [&](const front::Answer& answer) {

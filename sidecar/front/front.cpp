@@ -53,9 +53,8 @@ struct Front::Parts {
               return Engine::start(io, launcher, role, std::move(events));
             },
             memory, arena),
-        inferences(arena, output_bytes(config), timers,
-                   {.waiting = options.waiting_requests, .engine_time = config.endpoint_timeout},
-                   [this] { lifecycle.engine_hangs(); }),
+        inferences(arena, output_bytes(config), timers, {.waiting = options.waiting_requests},
+                   [this](Patience::Seconds patience) { lifecycle.engine_hangs(patience); }),
         metrics(config.identity),
         api(lifecycle, inferences, metrics, options.access_log),
         admin(lifecycle, metrics, [this] { refresh(); }),
@@ -93,8 +92,10 @@ Front::Front(boost::asio::io_context& io, const Config& config, const FrontOptio
            [this] {
              if (changed) changed();
            },
-       .serving = [parts = parts_.get()](
-                      Engine& engine) { parts->inferences.serve_with(engine, *parts->lifecycle.contract()); },
+       .serving =
+           [parts = parts_.get()](Engine& engine) {
+             parts->inferences.serve_with(engine, *parts->lifecycle.contract(), parts->lifecycle.patience());
+           },
        .lost = [parts = parts_.get()](EngineEnd end) { parts->inferences.lost(end); },
        .rest = [parts =
                     parts_.get()](std::function<void()> idle) { parts->inferences.rest(std::move(idle)); },

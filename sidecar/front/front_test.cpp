@@ -537,6 +537,16 @@ TEST_F(FrontTest, AnEngineThatHangsIsEnded) {
   EXPECT_THAT(status()["engine"]["lastExit"].get<std::string>(), HasSubstr("did not end within 0.2 s"));
 }
 
+TEST_F(FrontTest, AnEngineThatTakesFarLongerThanWhenItWasWarmIsEnded) {
+  run([](ScriptedLauncher& script) {
+    script.proof["warmup"] = json::array({{{"batchSize", 8}, {"warmMs", 60}}});
+  });
+  await_phase("Ready");
+  EXPECT_EQ(post(kInfer, infer_body(testing::kHang)).status, 503);
+  await([](const json& s) { return s["ready"] == true && s["engine"]["restarts"] == 1; }, "restarted");
+  EXPECT_THAT(status()["engine"]["lastExit"].get<std::string>(), HasSubstr("did not end within 1.2 s"));
+}
+
 TEST_F(FrontTest, InputsThatAnEngineHasCrashedOnAreRefused) {
   run_until_ready();
   EXPECT_EQ(post(kInfer, infer_body(testing::kCrash)).status, 503);

@@ -31,7 +31,7 @@ Outcome outcome_of(wire::Status status) {
 }  // namespace
 
 Inferences::Inferences(const wire::Arena& arena, std::uint64_t output_bytes, Timers& timers, Limits limits,
-                       std::function<void()> hangs)
+                       std::function<void(Patience::Seconds)> hangs)
     : arena_(arena),
       output_bytes_(output_bytes / 64 * 64),
       outputs_begin_((arena.size() - kDepth * output_bytes_) / 64 * 64),
@@ -39,36 +39,45 @@ Inferences::Inferences(const wire::Arena& arena, std::uint64_t output_bytes, Tim
       timers_(timers),
       limits_(limits),
       hangs_(std::move(hangs)),
-      deadly_(timers) {}
+      deadly_(timers),
+      patience_(Patience::Seconds::max()) {}
 
 std::size_t Inferences::in_flight() const {
   return static_cast<std::size_t>(
       std::ranges::count_if(slots_, [](const auto& slot) { return slot.has_value(); }));
 }
 
-void Inferences::serve_with(Engine& engine, const wire::Contract& contract) {
+std::optional<Inferences::Work>* Inferences::at() {
+  std::optional<Work>* first = nullptr;
+  for (auto& slot : slots_) {
+    if (slot && (first == nullptr || slot->id < (*first)->id)) first = &slot;
+  }
+  return first;
+}
+
+void Inferences::serve_with(Engine& engine, const wire::Contract& contract, Patience patience) {
   engine_ = &engine;
   contract_ = &contract;
+  patience_ = std::move(patience);
   pump();
 }
 
 void Inferences::lost(EngineEnd end) {
   engine_ = nullptr;
   idle_ = nullptr;
-  std::vector<Work> had;
+  auto* first = at();
+  if (first == nullptr) return;
+  // Every answer that it gave has been read.
+  const auto culprit = *std::exchange(*first, std::nullopt);
+  deadly_.ended_with(culprit.inputs, end);
+  std::ranges::sort(slots_, std::greater(), [](const auto& slot) { return slot ? slot->id : 0; });
   for (auto& slot : slots_) {
-    if (slot) had.push_back(std::move(*slot));
+    if (slot && slot->done) waiting_.push_front(std::move(*slot));
     slot.reset();
   }
-  if (had.empty()) return;
-  // It works in the order of sending, and every answer that it gave has been read: it was at the first.
-  std::ranges::sort(had, {}, &Work::id);
-  const auto at = std::move(had.front());
-  deadly_.ended_with(at.inputs, end);
-  for (auto work = had.rbegin(); work != std::prev(had.rend()); ++work) {
-    if (work->done) waiting_.push_front(std::move(*work));
+  if (culprit.done) {
+    culprit.done({.outcome = Outcome::kEngineLost, .queued = culprit.sent - culprit.submitted});
   }
-  if (at.done) at.done({.outcome = Outcome::kEngineLost, .queued = at.sent - at.submitted});
 }
 
 void Inferences::rest(std::function<void()> idle) {
@@ -178,6 +187,7 @@ void Inferences::result(const wire::ParsedResult& result) {
   }
   const auto work = std::move(**found);
   const auto slot = static_cast<std::size_t>(found - slots_.begin());
+  deadly_.answered(work.inputs);
   const auto began = std::max(engine_since_, work.sent);
   engine_since_ = timers_.now();
   if (work.done) {
@@ -208,9 +218,14 @@ void Inferences::sweep() {
     work = waiting_.erase(work);
   }
   for (const auto& work : late) work.done({.outcome = Outcome::kExpired, .queued = now - work.submitted});
-  if (in_flight() > 0 && now - engine_since_ > limits_.engine_time) {
-    engine_since_ = now;
-    hangs_();
+  if (const auto* first = at()) {
+    const auto& tensors = (*first)->inputs.tensors;
+    const bool batched = !tensors.empty() && tensors.front().rank > 0;
+    const auto most = patience_.for_rows(batched ? tensors.front().shape[0] : 1);
+    if (now - engine_since_ > most) {
+      engine_since_ = now;
+      hangs_(most);
+    }
   }
   sweep_.reset();
   if (!waiting_.empty() || in_flight() > 0) sweep_ = timers_.after(kSweep, [this] { sweep(); });

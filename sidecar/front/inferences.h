@@ -14,6 +14,7 @@
 #include "sidecar/front/deadly_inputs.h"
 #include "sidecar/front/engine.h"
 #include "sidecar/front/inputs.h"
+#include "sidecar/front/patience.h"
 #include "sidecar/front/timers.h"
 #include "sidecar/wire/arena.h"
 #include "sidecar/wire/contract.h"
@@ -52,17 +53,17 @@ class Inferences {
  public:
   struct Limits {
     std::size_t waiting = 128;
-    std::chrono::duration<double> engine_time{30};  // with one inference; then the engine hangs
   };
 
-  // `hangs` is called when the engine holds an inference for too long.
+  // `hangs` is called when the engine is at an inference for longer than its patience with it, which it is
+  // told.
   Inferences(const wire::Arena& arena, std::uint64_t output_bytes, Timers& timers, Limits limits,
-             std::function<void()> hangs);
+             std::function<void(Patience::Seconds)> hangs);
 
   ArenaHeap& heap() { return heap_; }
 
   // An engine is there, and answers by this contract, which must stay until lost().
-  void serve_with(Engine& engine, const wire::Contract& contract);
+  void serve_with(Engine& engine, const wire::Contract& contract, Patience patience);
   // The engine is no more: what it was at fails; what it had not begun, and what waits, waits for the next.
   void lost(EngineEnd end);
   // Hands nothing more to the engine; `idle` is called, once, when it has answered what it has. The next
@@ -97,6 +98,8 @@ class Inferences {
   void report_idle();
   bool send(Work& work, std::size_t slot);
   void sweep();
+  // What the engine is at: it works in the order of sending. Null if it has nothing.
+  std::optional<Work>* at();
   std::uint64_t output_offset(std::size_t slot) const { return outputs_begin_ + slot * output_bytes_; }
   Outcome check_outputs(const wire::ParsedResult& result, std::size_t slot,
                         std::vector<OutputTensor>& outputs) const;
@@ -107,11 +110,12 @@ class Inferences {
   ArenaHeap heap_;
   Timers& timers_;
   Limits limits_;
-  std::function<void()> hangs_;
+  std::function<void(Patience::Seconds)> hangs_;
   DeadlyInputs deadly_;
   Engine* engine_ = nullptr;
   std::function<void()> idle_;  // resting, until it has been called
   const wire::Contract* contract_ = nullptr;
+  Patience patience_;  // with the engine that there is, or was
   std::deque<Work> waiting_;
   std::array<std::optional<Work>, kDepth> slots_;
   Clock::time_point engine_since_;  // when the engine took up what it is at now

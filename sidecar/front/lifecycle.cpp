@@ -435,9 +435,15 @@ void Lifecycle::load_took_too_long() {
   if (server_) server_->kill();
 }
 
-void Lifecycle::engine_hangs() {
+Patience Lifecycle::patience() const {
+  const auto warmup = status_.proof.is_object() ? status_.proof.find("warmup") : status_.proof.end();
+  return {config_.endpoint_timeout, *status_.contract,
+          warmup == status_.proof.end() ? nlohmann::json() : *warmup};
+}
+
+void Lifecycle::engine_hangs(Patience::Seconds patience) {
   if (!serving_ || !server_) return;
-  killed_for_ = std::format("an inference did not end within {} s", config_.endpoint_timeout.count());
+  killed_for_ = std::format("an inference did not end within {:.3g} s", patience.count());
   server_->kill();
 }
 

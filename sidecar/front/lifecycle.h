@@ -13,6 +13,7 @@
 #include "sidecar/front/fetcher.h"
 #include "sidecar/front/graph_trial.h"
 #include "sidecar/front/memory.h"
+#include "sidecar/front/patience.h"
 #include "sidecar/front/status.h"
 #include "sidecar/front/timers.h"
 #include "sidecar/wire/arena.h"
@@ -51,8 +52,8 @@ class Lifecycle {
   void drain();
   // Ends the engine.
   void stop();
-  // Ends an engine that does not answer; it is started again.
-  void engine_hangs();
+  // Ends an engine that has not answered within so long; it is started again.
+  void engine_hangs(Patience::Seconds patience);
   // What the container's processes hold of its memory. Above 90 % an engine that has grown since it began to
   // serve is replaced once it has answered what it has, at most once a minute; above 95 % any engine is ended
   // at once.
@@ -66,6 +67,8 @@ class Lifecycle {
   bool serving() const { return serving_ && !resting_; }
   // The contract to serve by; null before the first proof.
   const wire::Contract* contract() const { return status_.contract ? &*status_.contract : nullptr; }
+  // With an engine that serves by that contract.
+  Patience patience() const;
 
  private:
   using Clock = Timers::Clock;

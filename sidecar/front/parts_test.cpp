@@ -15,18 +15,114 @@
 #include "sidecar/front/arena_heap.h"
 #include "sidecar/front/backoff.h"
 #include "sidecar/front/config.h"
+#include "sidecar/front/deadly_inputs.h"
 #include "sidecar/front/documents.h"
 #include "sidecar/front/json_output.h"
 #include "sidecar/front/memory.h"
 #include "sidecar/front/memory_guard.h"
+#include "sidecar/front/patience.h"
 #include "sidecar/front/routes.h"
 #include "sidecar/front/sizes.h"
+#include "sidecar/front/timers.h"
 
 namespace pilotlight::front {
 namespace {
 
+using nlohmann::json;
 using ::testing::ElementsAre;
 using ::testing::HasSubstr;
+
+// Patience.
+
+wire::Contract contract_of(const char* shape) {
+  const auto spec = [&](const char* name) {
+    return json{{"name", name}, {"datatype", "FP32"}, {"shape", json::parse(shape)}};
+  };
+  return wire::contract_from_json({{"inputs", {spec("x")}}, {"outputs", {spec("y")}}}, true).value();
+}
+
+double patience(const char* shape, const char* warmup, std::int64_t rows) {
+  return Patience(std::chrono::seconds(30), contract_of(shape), json::parse(warmup)).for_rows(rows).count();
+}
+
+TEST(Patience, IsTwentyTimesTheWarmRunOfAsManyRowsOrMore) {
+  const char* warmup = R"([{"batchSize": 8, "warmMs": 400}, {"batchSize": 1, "warmMs": 100}])";
+  EXPECT_DOUBLE_EQ(patience("[-1, 3]", warmup, 1), 2);
+  EXPECT_DOUBLE_EQ(patience("[-1, 3]", warmup, 2), 8);
+  EXPECT_DOUBLE_EQ(patience("[-1, 3]", warmup, 8), 8);
+  EXPECT_DOUBLE_EQ(patience("[-1, 3]", warmup, 16), 16) << "twice the rows, twice the time";
+  EXPECT_DOUBLE_EQ(patience("[-1, 3]", warmup, 1000), 30) << "the endpoint's timeout";
+  EXPECT_DOUBLE_EQ(patience("[5, 3]", R"([{"batchSize": 1, "warmMs": 100}])", 1), 2);
+}
+
+TEST(Patience, IsAtLeastASecond) {
+  EXPECT_DOUBLE_EQ(patience("[-1, 3]", R"([{"batchSize": 1, "warmMs": 0.1}])", 1), 1);
+  EXPECT_DOUBLE_EQ(Patience(Patience::Seconds(0.2), contract_of("[-1]"),
+                            json::parse(R"([{"batchSize": 1, "warmMs": 0.1}])"))
+                       .for_rows(1)
+                       .count(),
+                   0.2)
+      << "but never longer than a client waits";
+}
+
+TEST(Patience, IsTheEndpointsTimeoutWhereNothingComparableWasRun) {
+  EXPECT_DOUBLE_EQ(patience("[-1, -1]", R"([{"batchSize": 1, "warmMs": 0.1}])", 1), 30);
+  for (const char* warmup : {"null", "[]", "{}", "[1]", R"([{"batchSize": 0, "warmMs": 1}])",
+                             R"([{"batchSize": 1}])", R"([{"batchSize": "1", "warmMs": "1"}])"}) {
+    EXPECT_DOUBLE_EQ(patience("[-1, 3]", warmup, 1), 30) << warmup;
+  }
+  EXPECT_DOUBLE_EQ(Patience(std::chrono::seconds(30)).for_rows(1).count(), 30);
+}
+
+// DeadlyInputs.
+
+class DeadlyInputsTest : public ::testing::Test {
+ protected:
+  Inputs inputs(float number) {
+    auto block = heap_.allocate(sizeof number);
+    std::memcpy(block->bytes().data(), &number, sizeof number);
+    Inputs made;
+    made.tensors.push_back({.datatype = wire::Datatype::kFp32,
+                            .rank = 1,
+                            .shape = {1},
+                            .offset = block->offset(),
+                            .bytes = sizeof number});
+    made.blocks.push_back(*std::move(block));
+    return made;
+  }
+
+  std::vector<std::byte> memory_{1024};
+  ArenaHeap heap_{memory_, 0, 1024};
+  boost::asio::io_context io_;
+  LoopTimers timers_{io_};
+  DeadlyInputs deadly_{timers_};
+};
+
+TEST_F(DeadlyInputsTest, ThoseOfACrashAreRefusedAtOnceAndThoseOfAKilledEngineTheSecondTime) {
+  deadly_.ended_with(inputs(1), EngineEnd::kCrashed);
+  deadly_.ended_with(inputs(2), EngineEnd::kKilled);
+  EXPECT_TRUE(deadly_.refuses(inputs(1)));
+  EXPECT_FALSE(deadly_.refuses(inputs(2)));
+  deadly_.ended_with(inputs(2), EngineEnd::kKilled);
+  EXPECT_TRUE(deadly_.refuses(inputs(2)));
+  EXPECT_FALSE(deadly_.refuses(inputs(3)));
+}
+
+TEST_F(DeadlyInputsTest, WhatWasAnsweredSinceTheKillIsNotToBlameForTheNext) {
+  deadly_.ended_with(inputs(1), EngineEnd::kKilled);
+  deadly_.answered(inputs(1));
+  deadly_.ended_with(inputs(1), EngineEnd::kKilled);
+  EXPECT_FALSE(deadly_.refuses(inputs(1)));
+  deadly_.answered(inputs(2));
+  deadly_.ended_with(inputs(1), EngineEnd::kKilled);
+  EXPECT_TRUE(deadly_.refuses(inputs(1))) << "another input's answer says nothing";
+}
+
+TEST_F(DeadlyInputsTest, ACrashIsNotForgottenForAnAnswer) {
+  deadly_.ended_with(inputs(1), EngineEnd::kCrashed);
+  deadly_.answered(inputs(1));
+  EXPECT_TRUE(deadly_.refuses(inputs(1)));
+}
 
 // ArenaHeap.
 
