@@ -9,6 +9,7 @@
 
 #include <cstring>
 #include <format>
+#include <functional>
 #include <sstream>
 
 #include "sidecar/engine/attacks/real_front.h"
@@ -57,10 +58,9 @@ std::string on_load(const std::string& statement) {
   return out.str();
 }
 
-// A file whose source no front end would write: of the answer in a million parentheses.
-std::string deeply_nested() {
-  constexpr std::size_t kDepth = 1'000'000;
-  const std::string good = model_file("def forward(self, x):\n    return x * 2\n");
+// The same archive, but some of its records are what no front end would write.
+std::string rewritten(const std::string& good,
+                      const std::function<void(const std::string& name, std::string& content)>& change) {
   std::istringstream in(good);
   std::string bad;
   caffe2::serialize::PyTorchStreamReader reader(&in);
@@ -72,15 +72,48 @@ std::string deeply_nested() {
     if (name == "version" || name.starts_with(".data/")) continue;  // the writer's own
     const auto [data, size] = reader.getRecord(name);
     std::string content(static_cast<const char*>(data.get()), size);
-    if (const auto at = content.find("return "); at != std::string::npos && name.ends_with(".py")) {
-      const auto begin = at + std::strlen("return ");
-      const auto end = content.find('\n', begin);
-      content.insert(end, std::string(kDepth, ')')).insert(begin, std::string(kDepth, '('));
-    }
+    change(name, content);
     writer.writeRecord(name, content.data(), content.size());
   }
   writer.writeEndOfFile();
   return bad;
+}
+
+// Of the answer in a million parentheses.
+std::string deeply_nested() {
+  constexpr std::size_t kDepth = 1'000'000;
+  return rewritten(model_file("def forward(self, x):\n    return x * 2\n"),
+                   [](const std::string& name, std::string& content) {
+                     if (!name.ends_with(".py")) return;
+                     const auto begin = content.find("return ") + std::strlen("return ");
+                     const auto end = content.find('\n', begin);
+                     content.insert(end, std::string(kDepth, ')')).insert(begin, std::string(kDepth, '('));
+                   });
+}
+
+void replace(std::string& text, std::string_view what, std::string_view with) {
+  const auto at = text.find(what);
+  if (at == std::string::npos) throw std::runtime_error("there is nothing to replace");
+  text.replace(at, what.size(), with);
+}
+
+// As a pickle writes a long integer.
+std::string pickled(std::int64_t number) {
+  std::string text = "\x8a\x08";
+  return text.append(reinterpret_cast<const char*>(&number), sizeof number);
+}
+
+// A file of two kilobytes, one of whose weights is said to have so many elements in its storage, and in its
+// shape.
+std::string with_a_weight_of(std::int64_t stored, std::int64_t shaped) {
+  using std::string_literals::operator""s;
+  const auto good =
+      model_file("def forward(self, x):\n    return x * 2 + self.w.sum() * 0\n", {{"w", torch::ones(4)}});
+  return rewritten(good, [&](const std::string& name, std::string& content) {
+    if (!name.ends_with("data.pkl")) return;
+    replace(content, "K\x04tQ"s, pickled(stored) + "tQ");
+    replace(content, "(K\x04t"s, "(" + pickled(shaped) + "t");
+  });
 }
 
 class Attack : public testing::Victim {
@@ -181,6 +214,23 @@ TEST_F(Attack, ParsingWithoutEndFailsTheRevision) {
 }
 
 // What a computation may do, done without end.
+
+TEST_F(Attack, AWeightThatClaimsMoreThanTheFileHoldsFailsTheRevision) {
+  // 2.4 GB and 240 GB, in files of two kilobytes; a few bytes more than there are; and what overflows.
+  for (const std::int64_t claimed : {600'000'000L, 60'000'000'000L, 64L, -1L, INT64_MAX}) {
+    const RealFront front(with_a_weight_of(claimed, claimed));
+    const auto now = front.await_phase("Failed");
+    EXPECT_EQ(now["failure"]["class"], "Revision") << claimed;
+    EXPECT_EQ(now["failure"]["reason"], "LoadFailed") << now["failure"];
+    EXPECT_EQ(front.infer({1}).status, 503);
+  }
+  const RealFront front(with_a_weight_of(4, 60'000'000'000));
+  EXPECT_EQ(front.await_phase("Failed")["failure"]["reason"], "LoadFailed")
+      << "a shape that its storage cannot fill";
+  const RealFront good(with_a_weight_of(4, 4));
+  good.await_phase("Ready");
+  EXPECT_THAT(numbers(good.infer({1})), ElementsAre(2));
+}
 
 TEST_F(Attack, ALoopInARequestIsEndedByTheFrontsClock) {
   const RealFront front(on_one("while bool(x[0, 0] == 1):\n            x = x * 1"),

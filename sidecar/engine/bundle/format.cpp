@@ -123,6 +123,10 @@ ZipContent list_zip(std::span<const std::byte> file) {
     if (names.size() > kMaxZipEntries) content.suspicious = "more than 65536 entries";
     if (archive_entry_is_encrypted(entry) != 0) content.suspicious = "encrypted entries";
     if (path.find("..") != std::string_view::npos) content.suspicious = "a name with \"..\" in it";
+    if (path.starts_with('/')) content.suspicious = "an absolute name";
+    if (const auto type = archive_entry_filetype(entry); type != AE_IFREG && type != AE_IFDIR) {
+      content.suspicious = "an entry that is no file";
+    }
     if (__builtin_add_overflow(expanded, size, &expanded) || expanded > file.size() + kMaxExpansion) {
       content.suspicious = "entries that expand to far more than the file";
     }

@@ -1,5 +1,6 @@
 #include "sidecar/engine/bundle/format.h"
 
+#include <archive_entry.h>
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
@@ -18,6 +19,42 @@ std::string zip_of(const std::vector<std::string>& names) {
   std::vector<testing::Entry> entries;
   for (const auto& name : names) entries.push_back({.name = name, .content = "x"});
   return write_archive(ArchiveKind::kZip, entries);
+}
+
+constexpr std::string_view kLocal = "PK\3\4";
+constexpr std::string_view kCentral = "PK\1\2";
+
+// The ZIP with some bytes written over what is there, so far behind the first of these marks.
+std::string patched(std::string zip, std::string_view mark, std::size_t behind, std::string_view bytes) {
+  const auto at = zip.find(mark);
+  if (at == std::string::npos) throw std::runtime_error("no such part of a ZIP");
+  return zip.replace(at + behind, bytes.size(), bytes);
+}
+
+std::string good_zip() {
+  return zip_of({"m/code/x.py", "m/data.pkl", "m/version"});
+}
+
+std::string encrypted_zip() {
+  return patched(patched(good_zip(), kLocal, 6, "\1"), kCentral, 8, "\1");
+}
+
+constexpr std::string_view kTwoGigabytes = "\xff\xff\xff\x7f";
+constexpr std::string_view kInZip64 = "\xff\xff\xff\xff";
+
+std::string zip_with_a_link() {
+  return write_archive(ArchiveKind::kZip,
+                       {{.name = "m/code/x.py", .content = "x"},
+                        {.name = "m/data.pkl", .content = "", .change = [](archive_entry* entry) {
+                           archive_entry_set_filetype(entry, AE_IFLNK);
+                           archive_entry_set_symlink(entry, "/etc/passwd");
+                         }}});
+}
+
+std::string zip_of_many() {
+  std::vector<std::string> names = {"m/code/x.py"};
+  for (int i = 0; i < 1 << 16; ++i) names.push_back("m/" + std::to_string(i));
+  return zip_of(names);
 }
 
 // Small as a file, and 256 MiB when it is unpacked.
@@ -72,6 +109,20 @@ const Other kOthers[] = {
      "torch.jit.script"},
     {"ZipWithANameTwice", zip_of({"m/code/x.py", "m/data.pkl", "m/data.pkl"}), "the same name twice", ""},
     {"ZipThatLeadsElsewhere", zip_of({"m/code/x.py", "m/../../x"}), "a name with \"..\"", ""},
+    {"ZipWithAnAbsoluteName", zip_of({"m/code/x.py", "/etc/passwd"}), "an absolute name", ""},
+    {"ZipWithALink", zip_with_a_link(), "an entry that is no file", ""},
+    {"ZipThatIsEncrypted", encrypted_zip(), "encrypted entries", ""},
+    {"ZipOfMany", zip_of_many(), "more than 65536 entries", ""},
+    {"ZipWithTwoSizesForAnEntry", patched(good_zip(), kCentral, 24, kTwoGigabytes),
+     "expand to far more than the file", ""},
+    {"ZipThatLiesAboutASize",
+     patched(patched(good_zip(), kCentral, 24, kTwoGigabytes), kLocal, 22, kTwoGigabytes),
+     "expand to far more than the file", ""},
+    {"ZipThatSaysToHaveZip64Sizes",
+     patched(patched(good_zip(), kCentral, 24, kInZip64), kLocal, 22, kInZip64),
+     "expand to far more than the file", ""},
+    {"ZipWhoseEntryIsElsewhere", patched(good_zip(), kCentral, 42, "\x20"), "a ZIP archive that is damaged",
+     "again"},
     {"ZipBomb", zip_bomb(), "expand to far more than the file", ""},
     {"Keras", "\x89HDF\r\n\x1a\n", "an HDF5 file", "torch.jit.script"},
     {"Safetensors", testing::write_safetensors({testing::floats("w", {1}, {1})}), "safetensors",

@@ -10,6 +10,7 @@
 #include <utility>
 
 #include "sidecar/engine/torchscript/forward.h"
+#include "sidecar/engine/torchscript/storages.h"
 
 namespace pilotlight::engine::torchscript {
 namespace {
@@ -125,6 +126,7 @@ Outcome<std::unique_ptr<Backend>> load(std::span<const std::byte> archive) {
     return loaded;
   });
   if (!module) return load_failed(module.error());
+  if (auto storages = check_storages(*module); !storages) return std::unexpected(std::move(storages).error());
   const auto forward = module->find_method("forward");
   if (!forward) {
     return refuse("UnsupportedSignature", "the module has no forward method",
