@@ -15,6 +15,7 @@ import string
 import subprocess
 import sys
 import time
+from datetime import datetime
 from pathlib import Path
 
 import torch
@@ -128,6 +129,22 @@ def show_proof(found: dict) -> None:
         print(f"  {name:<12} {value}")
 
 
+def show_starts(found: dict) -> None:
+    """What each pod did between its start and being ready. Kubernetes tells whole seconds, the sidecar the parts of its
+    own share."""
+    pods = json.loads(kubectl("get", "pods", "-l", found["status"]["selector"], "-o", "json"))["items"]
+    for pod in sorted(pods, key=lambda pod: pod["metadata"]["creationTimestamp"]):
+        name = pod["metadata"]["name"]
+        namespace = pod["metadata"]["namespace"]
+        ready = next(each for each in pod["status"]["conditions"] if each["type"] == "Ready")["lastTransitionTime"]
+        seconds = (datetime.fromisoformat(ready) - datetime.fromisoformat(pod["status"]["startTime"])).total_seconds()
+        report = json.loads(kubectl("get", "--raw", f"/api/v1/namespaces/{namespace}/pods/{name}:8081/proxy/status"))
+        parts = {part: report["timings"][part] for part in ("fetch", "check", "load", "warm", "total")
+                 if report["timings"].get(part, -1) >= 0}
+        print(f"  {name}  ready {seconds:.0f} s after its start; of these the sidecar's, in ms: "
+              + ", ".join(f"{part} {value * 1000:.0f}" for part, value in parts.items()))
+
+
 def show_pictures(endpoint: Endpoint, held_out: dict, count: int) -> None:
     """Some held-out images with what /predict says, the ones it is least sure of among them."""
     answers = endpoint.predict(held_out["images"])
@@ -169,6 +186,8 @@ def main() -> None:
     shown("kubectl", "get", "modeldeployments")
     title("The proof, as status shows it")
     show_proof(found)
+    title("How long the pods took to start")
+    show_starts(found)
     title("Held-out images, and what the endpoint says")
     with Endpoint.of(found) as endpoint:
         show_pictures(endpoint, held_out, 12)
