@@ -71,8 +71,12 @@ class Kube:
         found = self.run("get", "events", "--field-selector", f"involvedObject.name={name}")
         raise AssertionError(f"no event {reason} about {name} in {seconds:.0f} s; there are:\n{found}")
 
-    def gone(self, selector: str, seconds: float = 60, kinds: str = CHILDREN) -> None:
-        """Returns once nothing is left that bears the label, or fails and says what is."""
+    def gone(self, selector: str, seconds: float = 150, kinds: str = CHILDREN) -> None:
+        """Returns once nothing is left that bears the label, or fails and says what is.
+
+        A kubelet that misses the end of a container finds it when it collects garbage, once a minute; only then does it
+        let the API server forget the pod.
+        """
         deadline = time.monotonic() + seconds
         # Not `kubectl wait --for=delete`: it misses what goes while it starts, and then waits for all its time.
         while left := [f"{o['kind']} {o['metadata']['name']}" for o in self.list(kinds, selector)]:
