@@ -14,6 +14,8 @@
 #include <memory>
 #include <system_error>
 
+#include "sidecar/engine/sandbox/library.h"
+
 namespace pilotlight::engine::sandbox {
 namespace {
 
@@ -120,9 +122,6 @@ void descriptors(Filter& filter, int socket) {
 
 // What libraries try and do without: time zones, the machine's description, names for threads and memory.
 void attempts(Filter& filter) {
-  constexpr scmp_datum_t kWriting = O_ACCMODE | O_CREAT | O_TRUNC;
-  filter.refuse(EACCES, SCMP_SYS(open), {has(1, kWriting, O_RDONLY)});
-  filter.refuse(EACCES, SCMP_SYS(openat), {has(2, kWriting, O_RDONLY)});
   filter.refuse(EACCES,
                 {SCMP_SYS(stat), SCMP_SYS(lstat), SCMP_SYS(statx), SCMP_SYS(access), SCMP_SYS(faccessat),
                  SCMP_SYS(faccessat2), SCMP_SYS(readlink), SCMP_SYS(readlinkat), SCMP_SYS(getcwd)});
@@ -130,6 +129,22 @@ void attempts(Filter& filter) {
                         SCMP_SYS(get_mempolicy), SCMP_SYS(set_mempolicy), SCMP_SYS(membarrier)});
   filter.refuse(EPERM, SCMP_SYS(prctl), {equals(0, PR_SET_NAME)});
   filter.refuse(EINVAL, SCMP_SYS(prctl), {equals(0, PR_SET_VMA)});
+}
+
+// Opening a file for reading. Where one library may be loaded, it traps, so that what tells the library's
+// name from others is no filter, which cannot look into memory (violation.cpp); else it fails.
+void opening(Filter& filter, int library) {
+  if (library < 0) {
+    constexpr scmp_datum_t kWriting = O_ACCMODE | O_CREAT | O_TRUNC;
+    filter.refuse(EACCES, SCMP_SYS(open), {has(1, kWriting, O_RDONLY)});
+    filter.refuse(EACCES, SCMP_SYS(openat), {has(2, kWriting, O_RDONLY)});
+    return;
+  }
+  const auto file = static_cast<scmp_datum_t>(library);
+  filter.allow(SCMP_SYS(ftruncate), {equals(0, file)});
+  filter.allow(SCMP_SYS(fcntl), {equals(0, file), equals(1, F_ADD_SEALS)});
+  filter.allow(SCMP_SYS(fcntl), {equals(0, file), equals(1, F_DUPFD_CLOEXEC), equals(2, kOpenedLibrary)});
+  filter.allow(SCMP_SYS(mmap), {has(2, PROT_EXEC, PROT_EXEC), equals(4, kOpenedLibrary)});
 }
 
 void threads(Filter& filter, bool new_threads) {
@@ -151,6 +166,7 @@ std::expected<void, std::string> filter_calls(const Options& options) {
   signals(filter);
   descriptors(filter, options.socket);
   attempts(filter);
+  opening(filter, options.library);
   threads(filter, options.new_threads);
   return filter.load();
 }

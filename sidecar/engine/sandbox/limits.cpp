@@ -5,11 +5,14 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "sidecar/engine/sandbox/library.h"
+
 namespace pilotlight::engine::sandbox {
 namespace {
 
 // Standard streams, socket, model, arena, and what one packet may bring.
 constexpr rlim_t kDescriptors = 16;
+static_assert(kOpenedLibrary == kDescriptors - 1);
 
 bool limit(__rlimit_resource what, rlim_t most) {
   const rlimit both{.rlim_cur = most, .rlim_max = most};

@@ -12,7 +12,7 @@ std::expected<std::vector<std::string>, std::string> enter(const Options& option
   // The filter last: it forbids what the others are made of.
   const bool limited = set_limits(options.data_bytes);
   const bool hidden = hide_files();
-  report_violations_to(options.socket);
+  report_violations(options);
   if (auto filtered = filter_calls(options); !filtered) return std::unexpected(filtered.error());
   layers.emplace_back("seccomp");
   if (hidden) layers.emplace_back("landlock");

@@ -12,6 +12,7 @@ struct Options {
   int socket;                    // the one descriptor that may be talked to
   std::uint64_t data_bytes = 0;  // the most memory of its own that the process may have; 0: no limit
   bool new_threads = false;      // for a thread pool that shrinks and grows
+  int library = -1;              // of create_library(), for machine code; -1: there is none to load
 };
 
 // Shuts this process, all its threads, in for ever: from here on it computes, and talks to `socket`. Returns

@@ -31,6 +31,7 @@
 #include <cstring>
 #include <filesystem>
 #include <fstream>
+#include <functional>
 #include <memory>
 #include <new>
 #include <semaphore>
@@ -38,13 +39,13 @@
 #include <vector>
 
 #include "sidecar/engine/sandbox/landlock.h"
+#include "sidecar/engine/sandbox/library.h"
 #include "sidecar/engine/sandbox/probe.h"
 #include "sidecar/engine/sandbox/violation.h"
 
 namespace pilotlight::engine::sandbox {
 namespace {
 
-using testing::attempt;
 using testing::Outcome;
 
 // The errno of a call that failed, 0 of one that did not: an attempt's exit code.
@@ -60,10 +61,25 @@ Outcome returned(int code) {
   return {.call = "", .purpose = "", .exit = code, .signal = 0};
 }
 
-template <typename... Arguments>
-Outcome of_call(long number, Arguments... arguments) {
-  return attempt([=] { return error_of([=] { return ::syscall(number, arguments...); }); });
-}
+// For TorchScript and ONNX, and for machine code: but for the one library, neither may do more.
+class Sandbox : public ::testing::TestWithParam<bool> {
+ protected:
+  Outcome attempt(const std::function<int()>& what, Options options = {.socket = -1},
+                  const std::function<void()>& before = {}) const {
+    options.library = library_.get();
+    return testing::attempt(what, options, before);
+  }
+  template <typename... Arguments>
+  Outcome of_call(long number, Arguments... arguments) const {
+    return attempt([=] { return error_of([=] { return ::syscall(number, arguments...); }); });
+  }
+
+  wire::UniqueFd library_ = GetParam() ? create_library().value() : wire::UniqueFd();
+};
+
+INSTANTIATE_TEST_SUITE_P(Any, Sandbox, ::testing::Bool(), [](const auto& each) {
+  return each.param ? std::string("ForMachineCode") : std::string("ForOtherModels");
+});
 
 class TemporaryFile {
  public:
@@ -89,19 +105,19 @@ class TemporaryFile {
   std::string path_;
 };
 
-TEST(Sandbox, NamesTheLayersThatHold) {
+TEST_P(Sandbox, NamesTheLayersThatHold) {
   std::vector<std::string> expected = {"seccomp", "noNewPrivileges", "rlimits"};
   if (::syscall(SYS_landlock_create_ruleset, nullptr, 0, LANDLOCK_CREATE_RULESET_VERSION) > 0) {
     expected.insert(expected.begin() + 1, "landlock");
   }
   const pid_t child = ::fork();
-  if (child == 0) ::_exit(enter({.socket = 3}) == expected ? 0 : 1);
+  if (child == 0) ::_exit(enter({.socket = 3, .library = library_.get()}) == expected ? 0 : 1);
   int status = -1;
   ::waitpid(child, &status, 0);
   EXPECT_EQ(status, 0);
 }
 
-TEST(Sandbox, FilesCanBeOpenedInNoWay) {
+TEST_P(Sandbox, FilesCanBeOpenedInNoWay) {
   const TemporaryFile file;
   EXPECT_EQ(of_call(SYS_openat, AT_FDCWD, "/etc/passwd", O_RDONLY), returned(EACCES));
   EXPECT_EQ(of_call(SYS_openat, AT_FDCWD, "/", O_PATH | O_DIRECTORY), returned(EACCES));
@@ -121,7 +137,7 @@ TEST(Sandbox, FilesCanBeOpenedInNoWay) {
   EXPECT_EQ(file.content(), "precious");
 }
 
-TEST(Sandbox, NamesOfFilesCannotBeLookedUpOrChanged) {
+TEST_P(Sandbox, NamesOfFilesCannotBeLookedUpOrChanged) {
   const TemporaryFile file;
   struct stat status{};
   EXPECT_EQ(of_call(SYS_newfstatat, AT_FDCWD, file.path(), &status, 0), returned(EACCES));
@@ -138,7 +154,7 @@ TEST(Sandbox, NamesOfFilesCannotBeLookedUpOrChanged) {
   EXPECT_EQ(file.content(), "precious");
 }
 
-TEST(Sandbox, ThereIsNoNetwork) {
+TEST_P(Sandbox, ThereIsNoNetwork) {
   const std::string purpose = "use the network";
   for (const int family : {AF_INET, AF_INET6, AF_UNIX, AF_NETLINK}) {
     EXPECT_EQ(attempt([family] { return error_of([family] { return ::socket(family, SOCK_STREAM, 0); }); }),
@@ -151,7 +167,7 @@ TEST(Sandbox, ThereIsNoNetwork) {
   EXPECT_EQ(of_call(SYS_bind, 3, &address, sizeof address), violation("bind", purpose));
 }
 
-TEST(Sandbox, OnlyTheFrontsSocketCanBeSpokenTo) {
+TEST_P(Sandbox, OnlyTheFrontsSocketCanBeSpokenTo) {
   int other[2];
   ASSERT_EQ(::socketpair(AF_UNIX, SOCK_STREAM, 0, other), 0);
   EXPECT_EQ(of_call(SYS_sendto, other[0], "x", 1, MSG_NOSIGNAL, nullptr, 0),
@@ -163,7 +179,7 @@ TEST(Sandbox, OnlyTheFrontsSocketCanBeSpokenTo) {
   ::close(other[1]);
 }
 
-TEST(Sandbox, ThereAreNoNewProcesses) {
+TEST_P(Sandbox, ThereAreNoNewProcesses) {
   EXPECT_EQ(of_call(SYS_clone, SIGCHLD, 0, 0, 0, 0), violation("clone", "start a process"));
   // The C library's blocks signals meanwhile, so the kernel ends the process itself.
   EXPECT_EQ(attempt(::fork).signal, SIGSYS);
@@ -194,11 +210,11 @@ int start_thread() {
   }
 }
 
-TEST(Sandbox, ANewThreadFailsAsAnErrorThatProgramsKnow) {
+TEST_P(Sandbox, ANewThreadFailsAsAnErrorThatProgramsKnow) {
   EXPECT_EQ(attempt(start_thread), returned(EPERM));
 }
 
-TEST(Sandbox, WhereThreadsAreAllowedNothingElseIs) {
+TEST_P(Sandbox, WhereThreadsAreAllowedNothingElseIs) {
   const Options options{.socket = -1, .data_bytes = 0, .new_threads = true};
   EXPECT_EQ(attempt(start_thread, options), returned(0));
   EXPECT_EQ(attempt(::fork, options).signal, SIGSYS);
@@ -216,7 +232,7 @@ TEST(Sandbox, WhereThreadsAreAllowedNothingElseIs) {
   EXPECT_EQ(attempt(opened_in_thread, options), violation("openat", "open a file for writing"));
 }
 
-TEST(Sandbox, ThreadsThatRanBeforeAreInsideAsWell) {
+TEST_P(Sandbox, ThreadsThatRanBeforeAreInsideAsWell) {
   static std::binary_semaphore entered{0};
   static std::binary_semaphore left{0};
   static int result = -1;
@@ -239,7 +255,7 @@ TEST(Sandbox, ThreadsThatRanBeforeAreInsideAsWell) {
 }
 
 // Seccomp would hide whether Landlock works: here it is alone, and in a thread that ran before.
-TEST(Sandbox, LandlockAloneHidesFilesFromEveryThread) {
+TEST_P(Sandbox, LandlockAloneHidesFilesFromEveryThread) {
   static std::binary_semaphore hidden{0};
   const pid_t child = ::fork();
   if (child == 0) {
@@ -260,13 +276,13 @@ TEST(Sandbox, LandlockAloneHidesFilesFromEveryThread) {
   EXPECT_EQ(status, 0);
 }
 
-TEST(Sandbox, WhereTheKernelTakesNoFilterItSaysSo) {
+TEST_P(Sandbox, WhereTheKernelTakesNoFilterItSaysSo) {
   const pid_t child = ::fork();
   if (child == 0) {
     scmp_filter_ctx refusing = seccomp_init(SCMP_ACT_ALLOW);
     seccomp_rule_add(refusing, SCMP_ACT_ERRNO(EPERM), SCMP_SYS(seccomp), 0);
     seccomp_load(refusing);
-    const auto layers = enter({.socket = 3});
+    const auto layers = enter({.socket = 3, .library = library_.get()});
     ::_exit(!layers && layers.error().contains("no system call filter") ? 0 : 1);
   }
   int status = -1;
@@ -274,7 +290,7 @@ TEST(Sandbox, WhereTheKernelTakesNoFilterItSaysSo) {
   EXPECT_EQ(status, 0);
 }
 
-TEST(Sandbox, OtherProcessesAreOutOfReach) {
+TEST_P(Sandbox, OtherProcessesAreOutOfReach) {
   const std::string purpose = "reach into another process";
   const pid_t parent = ::getpid();
   EXPECT_EQ(of_call(SYS_kill, parent, SIGTERM), violation("kill", purpose));
@@ -289,7 +305,7 @@ TEST(Sandbox, OtherProcessesAreOutOfReach) {
   EXPECT_EQ(of_call(SYS_prlimit64, parent, RLIMIT_CPU, nullptr, &none), violation("prlimit64", purpose));
 }
 
-TEST(Sandbox, FeaturesWithALongHistoryOfHolesAreShut) {
+TEST_P(Sandbox, FeaturesWithALongHistoryOfHolesAreShut) {
   const std::string purpose = "do what no model needs to";
   io_uring_params parameters{};
   EXPECT_EQ(of_call(SYS_io_uring_setup, 8, &parameters), violation("io_uring_setup", purpose));
@@ -301,7 +317,7 @@ TEST(Sandbox, FeaturesWithALongHistoryOfHolesAreShut) {
   EXPECT_EQ(of_call(SYS_ioctl, 1, TIOCSTI, "x"), violation("ioctl", "control a device"));
 }
 
-TEST(Sandbox, NothingExecutableCanBeMapped) {
+TEST_P(Sandbox, NothingExecutableCanBeMapped) {
   for (const int protection : {PROT_READ | PROT_EXEC, PROT_READ | PROT_WRITE | PROT_EXEC}) {
     EXPECT_EQ(of_call(SYS_mmap, nullptr, 4096, protection, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0),
               violation("mmap", "map executable memory"));
@@ -309,7 +325,7 @@ TEST(Sandbox, NothingExecutableCanBeMapped) {
 }
 
 // As oneDNN does; without it, convolutions are an order of magnitude slower.
-TEST(Sandbox, MemoryCanBeMadeExecutableAfterwards) {
+TEST_P(Sandbox, MemoryCanBeMadeExecutableAfterwards) {
   EXPECT_EQ(attempt([] {
               void* page = ::mmap(nullptr, 4096, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
               return error_of([page] { return ::mprotect(page, 4096, PROT_READ | PROT_WRITE | PROT_EXEC); });
@@ -317,7 +333,7 @@ TEST(Sandbox, MemoryCanBeMadeExecutableAfterwards) {
             returned(0));
 }
 
-TEST(Sandbox, WhatHoldsItCannotBeLoosened) {
+TEST_P(Sandbox, WhatHoldsItCannotBeLoosened) {
   const std::string purpose = "loosen what holds it";
   EXPECT_EQ(of_call(SYS_prctl, PR_SET_DUMPABLE, 1, 0, 0, 0), violation("prctl", purpose));
   EXPECT_EQ(of_call(SYS_prctl, PR_SET_PDEATHSIG, 0, 0, 0, 0), violation("prctl", purpose));
@@ -331,7 +347,7 @@ TEST(Sandbox, WhatHoldsItCannotBeLoosened) {
 }
 
 // A signal that is blocked cannot be handled: the kernel then ends the process itself.
-TEST(Sandbox, BlockingTheReportDoesNotMakeTheCall) {
+TEST_P(Sandbox, BlockingTheReportDoesNotMakeTheCall) {
   const TemporaryFile file;
   const auto outcome = attempt([&file] {
     sigset_t all;
@@ -345,7 +361,7 @@ TEST(Sandbox, BlockingTheReportDoesNotMakeTheCall) {
 
 #ifdef __x86_64__
 // `int 0x80` counts by i386's table, in which 5 is open.
-TEST(Sandbox, TheTablesOfOtherArchitecturesAreShut) {
+TEST_P(Sandbox, TheTablesOfOtherArchitecturesAreShut) {
   const auto by_i386 = [] {
     long result = 5;
     asm volatile("int $0x80"
@@ -360,7 +376,7 @@ TEST(Sandbox, TheTablesOfOtherArchitecturesAreShut) {
 }
 #endif
 
-TEST(Sandbox, MemoryBeyondTheLimitIsRefusedAndNotKilledFor) {
+TEST_P(Sandbox, MemoryBeyondTheLimitIsRefusedAndNotKilledFor) {
   const auto allocate = [] {
     try {
       const std::unique_ptr<char[]> huge(new char[std::size_t{4} << 40]);
@@ -372,7 +388,7 @@ TEST(Sandbox, MemoryBeyondTheLimitIsRefusedAndNotKilledFor) {
   EXPECT_EQ(attempt(allocate, {.socket = -1, .data_bytes = 1 << 30}), returned(77));
 }
 
-TEST(Sandbox, DescriptorsAreFew) {
+TEST_P(Sandbox, DescriptorsAreFew) {
   const auto exhausted = [] {
     rlimit limit{};
     ::getrlimit(RLIMIT_NOFILE, &limit);
@@ -381,7 +397,7 @@ TEST(Sandbox, DescriptorsAreFew) {
   EXPECT_EQ(attempt(exhausted), returned(16));
 }
 
-TEST(Sandbox, ComputingAndCrashingGoOn) {
+TEST_P(Sandbox, ComputingAndCrashingGoOn) {
   EXPECT_EQ(attempt([] {
               std::vector<double> numbers(10'000'000, 1.5);  // mapped, and unmapped again
               return numbers[77] > 1 ? 0 : 1;

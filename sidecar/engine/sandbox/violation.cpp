@@ -1,18 +1,24 @@
 #include "sidecar/engine/sandbox/violation.h"
 
+#include <fcntl.h>
 #include <linux/audit.h>
 #include <seccomp.h>
 #include <sys/socket.h>
+#include <sys/syscall.h>
+#include <ucontext.h>
 #include <unistd.h>
 
 #include <algorithm>
 #include <array>
+#include <cerrno>
 #include <charconv>
 #include <csignal>
 #include <cstring>
 #include <string_view>
 
 #include "sidecar/engine/sandbox/call_names.h"
+#include "sidecar/engine/sandbox/library.h"
+#include "sidecar/engine/sandbox/registers.h"
 #include "sidecar/wire/messages.h"
 
 namespace pilotlight::engine::sandbox {
@@ -20,6 +26,7 @@ namespace {
 
 int report_socket = -1;
 std::uint32_t native = 0;
+bool opening_is_answered = false;
 
 // A packet put together on the stack: the handler may not allocate.
 class Packet {
@@ -43,10 +50,32 @@ class Packet {
   std::size_t size_ = 0;
 };
 
+// Opening a file for reading gets here where machine code may be loaded, and is no violation: libraries try
+// it and do without.
+bool answer_opening(int number, ucontext_t& context) {
+  constexpr long kWriting = O_ACCMODE | O_CREAT | O_TRUNC;
+  std::size_t path = 0;
+  if (number == SYS_openat) {
+    path = 1;
+#ifdef SYS_open
+  } else if (number == SYS_open) {
+    path = 0;
+#endif
+  } else {
+    return false;
+  }
+  if (!opening_is_answered || (argument(context, path + 1) & kWriting) != O_RDONLY) return false;
+  const int before = errno;
+  set_result(context, open_for_reading(reinterpret_cast<const char*>(argument(context, path))));
+  errno = before;
+  return true;
+}
+
 // Names and purposes hold nothing that JSON would have to quote.
-void report(int, siginfo_t* info, void*) {
+void report(int, siginfo_t* info, void* context) {
   // Numbers mean other calls in other architectures' tables.
   const int number = info->si_arch == native ? info->si_syscall : -1;
+  if (answer_opening(number, *static_cast<ucontext_t*>(context))) return;
   const std::string_view name = call_name(number);
   Packet packet;
   packet.add(R"({"call":")");
@@ -65,9 +94,10 @@ void report(int, siginfo_t* info, void*) {
 
 }  // namespace
 
-void report_violations_to(int socket) {
+void report_violations(const Options& options) {
   prepare_call_names();
-  report_socket = socket;
+  report_socket = options.socket;
+  opening_is_answered = options.library >= 0;
   // libseccomp's word for an architecture is the kernel's.
   native = seccomp_arch_native();
   struct sigaction handler{};
