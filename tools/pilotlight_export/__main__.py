@@ -57,8 +57,8 @@ def main(arguments: list[str] | None = None) -> int:
             name=options.name, input_names=names, output_names=options.outputs,
             dynamic_axes=_dynamic(options.dynamic), batch=not options.no_batch,
             labels=_labels(options.labels), activation=options.activation, tolerance=options.tolerance,
-            method=options.method, format=options.format, accept_tracer_warnings=options.accept_tracer_warnings,
-            scalar_kernels=not options.no_scalar_kernels,
+            method=options.method, format=options.format, instructions=options.instructions,
+            accept_tracer_warnings=options.accept_tracer_warnings, scalar_kernels=not options.no_scalar_kernels,
         )
     except ExportError as error:
         print(f"{type(error).__name__}: {error}", file=sys.stderr)
@@ -105,7 +105,9 @@ def _parser() -> argparse.ArgumentParser:
     add("--activation", choices=["softmax", "none"], help="what turns the labelled output into probabilities")
     add("--tolerance", type=float, help="absolute and relative; default: ten times the measured spread")
     add("--method", choices=["auto", "script", "trace"], default="auto")
-    add("--format", choices=["torchscript", "onnx"], default="torchscript")
+    add("--format", choices=["torchscript", "onnx", "aotinductor"], default="torchscript")
+    add("--instructions", choices=["avx2", "avx512", "scalar"],
+        help="with --format aotinductor: what the processors that run it have; default: avx2")
     add("--accept-tracer-warnings", action="store_true", help="ship a trace although torch warned")
     add("--no-scalar-kernels", action="store_true", help="do not measure the spread in a second process")
     return parser

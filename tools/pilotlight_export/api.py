@@ -13,6 +13,7 @@ from torch import nn
 
 from . import axes as axes_
 from . import bundle, compare, contract, eager, environment, kernels, spread, trials
+from .aotinductor import to_aotinductor
 from .axes import BATCH, Axis
 from .contract import Contract
 from .convert import Exported, convert
@@ -21,8 +22,8 @@ from .onnx_file import to_onnx
 from .trials import Trial
 
 _NAME = re.compile(r"[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?")
-_DONE = {"script": "scripted", "trace": "traced"}
-_FORMATS = ("torchscript", "onnx")
+_DONE = {"script": "scripted", "trace": "traced", "export": "compiled"}
+_FORMATS = ("torchscript", "onnx", "aotinductor")
 
 
 @dataclass
@@ -43,8 +44,13 @@ class Report:
     @property
     def snippet(self) -> str:
         """The `model` entry for a ModelDeployment's spec."""
-        return (f"spec:\n  model:\n    uri: https://…/{os.path.basename(self.path)}    # where you upload it\n"
-                f"    digest: {self.digest}")
+        lines = [f"spec:\n  model:\n    uri: https://…/{os.path.basename(self.path)}    # where you upload it",
+                 f"    digest: {self.digest}"]
+        if self.format == "AOTInductor":
+            lines += ["    format: AOTInductor    # machine code: it must be asked for by name, and signed:",
+                      f"    signature:             # python3 -m pilotlight_export sign {self.path} --key private.pem",
+                      "      publicKeys: […]"]
+        return "\n".join(lines)
 
     def __str__(self) -> str:
         worst = max(self.spread, key=self.spread.get) if self.spread else None
@@ -75,6 +81,7 @@ def export(
     tolerance: float | tuple[float, float] | None = None,
     method: str = "auto",
     format: str = "torchscript",
+    instructions: str | None = None,
     golden_inputs: list | None = None,
     accept_tracer_warnings: bool = False,
     scalar_kernels: bool = True,
@@ -94,7 +101,8 @@ def export(
     activation     'softmax' if that output is logits (the sidecar's default), 'none' if it is probabilities.
     tolerance      both, or (absolute, relative). Default: ten times the measured spread.
     method         'script' keeps control flow, 'trace' only what happens for the example, 'auto' tries both in turn.
-    format         'torchscript', or 'onnx' for ONNX Runtime.
+    format         'torchscript', 'onnx' for ONNX Runtime, or 'aotinductor': compiled, and to be signed.
+    instructions   of the processors that will run what is compiled: 'avx2' (default), 'avx512' or 'scalar'.
     golden_inputs  more inputs, like example_inputs, that become golden cases of their own.
     accept_tracer_warnings  ship a trace although torch warned that it may be wrong.
     scalar_kernels measure the spread against PyTorch's scalar kernels too: a second process, a few seconds.
@@ -105,6 +113,10 @@ def export(
     name = _checked_name(name, path)
     if format not in _FORMATS:
         raise InvalidArgument(f"format is {format!r}", f"use one of {', '.join(map(repr, _FORMATS))}")
+    if format == "aotinductor" and method != "auto":
+        raise InvalidArgument(f"method is {method!r}, but what is compiled is neither scripted nor traced", "leave method out")
+    if format != "aotinductor" and instructions is not None:
+        raise InvalidArgument("instructions has no effect but with format='aotinductor'", "leave it out")
     names, inputs = contract.arrange_inputs(module, example_inputs, input_names)
     axes = axes_.find(names, inputs, dynamic_axes, batch)
     eager.check_devices(module)
@@ -128,9 +140,12 @@ def export(
         cases = _cases(module, names, inputs, axes, golden_inputs)
         of_values = trials.of_values(module, inputs, expected)
         compared = of_values + of_sizes + list(cases.values())
-        finish = {} if format == "torchscript" else {
-            "finish": lambda checked: to_onnx(checked, module, inputs, described, compared)}
-        exported = convert(module, inputs, compared, method, accept_tracer_warnings, **finish)
+        if format == "aotinductor":
+            exported = to_aotinductor(module, inputs, names, axes, compared, instructions)
+        else:
+            finish = {} if format == "torchscript" else {
+                "finish": lambda checked: to_onnx(checked, module, inputs, described, compared)}
+            exported = convert(module, inputs, compared, method, accept_tracer_warnings, **finish)
 
     pairs = [(case.inputs, case.outputs) for case in cases.values()]
     measured, missing = _measure(exported, pairs, axes[0] if batch else None, scalar_kernels)
@@ -240,7 +255,7 @@ def _golden(module, case: str, values) -> list[torch.Tensor]:
 
 
 def _measure(exported: Exported, pairs, batch: Axis | None, scalar_kernels: bool):
-    # ONNX Runtime has no scalar kernels to choose.
+    # ONNX Runtime has no scalar kernels to choose, and what is compiled has one kind.
     wanted = scalar_kernels and exported.format == "TorchScript"
     scalar = kernels.ScalarRun(exported.data, [i for i, _ in pairs]) if wanted else None
     try:

@@ -148,15 +148,19 @@ class Bundle:
         return self._tensors(f"golden/{case}/outputs.safetensors")
 
     def model(self):
-        """The TorchScript module; of ONNX, what runs it in ONNX Runtime and answers a list."""
+        """The TorchScript module; of ONNX, what runs it in ONNX Runtime and answers a list; what was compiled, loaded: that
+        runs code of its author's."""
         import torch
 
+        from .aotinductor import CompiledModule
         from .eager import quiet
         from .onnx_file import OnnxModule
 
         data = self.members[self.manifest["model"]["file"]]
         if self.manifest["format"] == "ONNX":
             return OnnxModule(data)
+        if self.manifest["format"] == "AOTInductor":
+            return CompiledModule(data)
         with quiet():
             return torch.jit.load(io.BytesIO(data), map_location="cpu").eval()
 

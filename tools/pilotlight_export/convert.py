@@ -28,7 +28,7 @@ class Exported:
     file = "model.pt"
 
     def other_form(self):
-        """The other form of its graph that a server may run: what it is called, and the module."""
+        """The other form of its graph that a server may run: what it is called, and the module; None if there is none."""
         with eager.quiet():
             return "frozen graph", torch.jit.freeze(self.module)
 

@@ -75,7 +75,10 @@ def tolerance_for(spread: float, default: float) -> float:
 def _measure_other_form(exported: Exported, cases, found, plain) -> list[str]:
     """freeze() folds normalisation into convolutions, as the server may; ONNX Runtime's plain graph does not."""
     try:
-        name, other = exported.other_form()
+        form = exported.other_form()
+        if form is None:
+            return []
+        name, other = form
         with plain():
             for inputs, expected in cases:
                 _note(found, name, eager.run(other, inputs), expected)
