@@ -35,6 +35,7 @@ struct VerifyArguments {
   std::filesystem::path credentials;
   std::vector<std::filesystem::path> public_keys;
   std::string signature;
+  std::string format;
   std::filesystem::path engine;
   std::string output = "text";
   bool verbose = false;
@@ -45,7 +46,7 @@ CLI::App& describe_verify(CLI::App& app, VerifyArguments& arguments) {
                                      "Prove a model here, as a serving pod would, without a cluster. Ends "
                                      "with 0 if it is proven, 1 if it is "
                                      "refused, 2 if that cannot be told");
-  verify.add_option("model", arguments.model, "A bundle, TorchScript or ONNX file: a path or a URI")
+  verify.add_option("model", arguments.model, "A bundle, or a TorchScript or ONNX file: a path or a URI")
       ->required();
   verify.add_option("--digest", arguments.digest, "The file's, as sha256:…; anything else is refused")
       ->check(CLI::Validator(
@@ -79,6 +80,10 @@ CLI::App& describe_verify(CLI::App& app, VerifyArguments& arguments) {
                                  "May be given several times: any of them is enough");
   verify.add_option("--signature", arguments.signature, "The signature's path or URI [the model's and .sig]")
       ->needs(keys);
+  verify
+      .add_option("--format", arguments.format,
+                  "What the model must be [what it is]. AOTInductor is machine code, and needs --public-key")
+      ->check(CLI::IsMember({"TorchScript", "ONNX", "AOTInductor"}));
   verify.add_option("--engine", arguments.engine, "The engine's program [pilotlight-engine beside this one]")
       ->check(CLI::ExistingFile);
   verify.add_option("-o,--output", arguments.output, "text or json")
@@ -100,6 +105,7 @@ VerifyOptions options_of(const VerifyArguments& arguments) {
     if (!demand) throw std::runtime_error(demand.error());
     options.config.signature = *std::move(demand);
   }
+  load.format = wire::model_format_from_name(arguments.format);
   load.minimum_level = wire::proof_level_from_name(arguments.level).value();
   load.absolute_tolerance = arguments.absolute_tolerance;
   load.relative_tolerance = arguments.relative_tolerance;

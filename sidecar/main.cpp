@@ -41,6 +41,7 @@ struct Arguments {
   std::filesystem::path credentials;
   std::vector<std::filesystem::path> public_keys;
   std::string signature;
+  std::string format;
   std::filesystem::path termination_log = "/dev/termination-log";
   std::string log_level = "info";
   bool no_access_log = false;
@@ -49,8 +50,9 @@ struct Arguments {
 void describe(CLI::App& app, Arguments& arguments) {
   app.description("Serves a PyTorch model once it has proven itself.");
   auto* source = app.add_option_group("what to serve")->require_option(1);
-  auto* model = source->add_option("--model", arguments.model,
-                                   "A bundle, TorchScript or ONNX file: a path or a URI. No cluster needed");
+  auto* model =
+      source->add_option("--model", arguments.model,
+                         "A bundle, or a TorchScript or ONNX file: a path or a URI. No cluster needed");
   source->add_option("--config", arguments.config, "config.json of a revision, as the operator writes it");
   app.add_option("--bind", arguments.bind, "Address to listen on [127.0.0.1 with --model, else every one]");
   app.add_option("--port", arguments.port, "Data port")->capture_default_str();
@@ -67,6 +69,10 @@ void describe(CLI::App& app, Arguments& arguments) {
                    ->needs(model);
   app.add_option("--signature", arguments.signature, "The signature's path or URI [the model's and .sig]")
       ->needs(keys);
+  app.add_option("--format", arguments.format,
+                 "What the model must be [what it is]. AOTInductor is machine code, and needs --public-key")
+      ->needs(model)
+      ->check(CLI::IsMember({"TorchScript", "ONNX", "AOTInductor"}));
   app.add_option("--termination-log", arguments.termination_log, "The container's termination message")
       ->capture_default_str();
   app.add_option("--log-level", arguments.log_level, "debug, info, warn or error")->capture_default_str();
@@ -77,6 +83,7 @@ void describe(CLI::App& app, Arguments& arguments) {
 Config read_config(const Arguments& arguments) {
   if (!arguments.model.empty()) {
     auto config = laptop_config(arguments.model);
+    config.load.format = wire::model_format_from_name(arguments.format);
     if (!arguments.public_keys.empty()) {
       auto demand = demand_from_files(arguments.model, arguments.public_keys, arguments.signature);
       if (!demand) throw std::runtime_error(demand.error());

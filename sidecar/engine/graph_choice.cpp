@@ -51,6 +51,19 @@ std::optional<Chosen> make(Model& plain, wire::Graph graph, const Proof& proof, 
   return made;
 }
 
+// Those that a model's graph has in its format besides the one as written.
+std::vector<wire::Graph> other_forms(ModelFormat format) {
+  switch (format) {
+    case ModelFormat::kTorchScript:
+      return {wire::Graph::kFrozen, wire::Graph::kOptimized};
+    case ModelFormat::kOnnx:
+      return {wire::Graph::kOptimized};
+    case ModelFormat::kAotInductor:
+      return {};  // it was optimised when it was compiled
+  }
+  std::unreachable();
+}
+
 bool tried_in_vain(const wire::LoadRequest& request, wire::Graph graph) {
   return std::ranges::find(request.without_graphs, graph) != request.without_graphs.end();
 }
@@ -79,7 +92,7 @@ Outcome<Chosen> choose_graph(Model plain, const Proof& proof, const Proving& pro
     constexpr double kClearly = 0.95;
     double best = milliseconds_of(plain, inputs, proving.clock);
     trials.push_back({.graph = wire::Graph::kPlain, .milliseconds = best, .refused = {}});
-    for (const wire::Graph graph : {wire::Graph::kFrozen, wire::Graph::kOptimized}) {
+    for (const wire::Graph graph : other_forms(proof.format)) {
       if (tried_in_vain(request, graph)) {
         trials.push_back({.graph = graph, .milliseconds = kNever, .refused = "it did not come back"});
         continue;

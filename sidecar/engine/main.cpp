@@ -20,6 +20,7 @@
 #include "sidecar/engine/bundle/mapped_file.h"
 #include "sidecar/engine/process.h"
 #include "sidecar/engine/prover.h"
+#include "sidecar/engine/sandbox/library.h"
 #include "sidecar/engine/sandbox/sandbox.h"
 #include "sidecar/engine/server.h"
 #include "sidecar/wire/arena.h"
@@ -66,8 +67,11 @@ std::expected<std::optional<Order>, std::string> receive_order(bool with_arena) 
 }
 
 wire::FailureClass class_of(const Fault& fault, bool pinned) {
-  if (fault.reason == "OutOfMemory" || fault.reason == "SandboxUnavailable")
+  // Another node, or this one later, may do better.
+  if (fault.reason == "OutOfMemory" || fault.reason == "SandboxUnavailable" ||
+      fault.reason == "UnsupportedProcessor") {
     return wire::FailureClass::kWorld;
+  }
   // Those bytes have been proven elsewhere: what fails here is this pod.
   return pinned ? wire::FailureClass::kPod : wire::FailureClass::kRevision;
 }
@@ -94,7 +98,7 @@ json loaded_document(const Proven& proven) {
 
 // Returns the model if the front has been told that it may serve, else the exit code.
 std::expected<Proven, int> prove_and_report(const Order& order, const std::vector<std::string>& sandbox,
-                                            bool for_traffic) {
+                                            int library, bool for_traffic) {
   std::string phase = for_traffic ? "Loading" : "Checking";
   const auto file = MappedFile::map(order.model.get());
   if (!file) {
@@ -104,6 +108,7 @@ std::expected<Proven, int> prove_and_report(const Order& order, const std::vecto
   auto proven = guarded([&] {
     return prove({.file = file->bytes(),
                   .request = order.request,
+                  .library = library,
                   .for_traffic = for_traffic,
                   .clock = [] { return std::chrono::steady_clock::now(); },
                   .enter_phase =
@@ -145,6 +150,7 @@ struct Settings {
   bool for_traffic = false;
   int threads = 0;               // 0: as many as the cgroup's quota allows
   std::uint64_t data_bytes = 0;  // 0: no limit
+  bool machine_code = false;
 };
 
 int no_sandbox(const std::string& why, bool pinned, bool for_traffic) {
@@ -158,9 +164,14 @@ int work(const Settings& settings) {
   const bool for_traffic = settings.for_traffic;
   const int threads = settings.threads > 0 ? settings.threads : default_threads();
   prime(threads);
+  std::expected<wire::UniqueFd, std::string> library;  // none
+  if (settings.machine_code) library = sandbox::create_library();
+  const int library_file = library ? library->get() : -1;
   // Teams of two have one size; larger ones lose threads to smaller teams, and GNU's OpenMP starts them anew.
-  const auto layers = sandbox::enter(
-      {.socket = wire::kEngineSocket, .data_bytes = settings.data_bytes, .new_threads = threads > 2});
+  const auto layers = sandbox::enter({.socket = wire::kEngineSocket,
+                                      .data_bytes = settings.data_bytes,
+                                      .new_threads = threads > 2,
+                                      .library = library_file});
   auto order = receive_order(for_traffic);
   if (!order) {
     log::Error("Cannot use what the front sent", {{"error", order.error()}});
@@ -169,9 +180,10 @@ int work(const Settings& settings) {
   if (!*order) return kDone;
   const wire::LoadRequest request = (*order)->request;
   if (!layers) return no_sandbox(layers.error(), request.pinned, for_traffic);
+  if (!library) return no_sandbox(library.error(), request.pinned, for_traffic);
   // More cannot be had any longer.
   if (request.threads > 0) at::set_num_threads(std::min(static_cast<int>(request.threads), threads));
-  auto proven = prove_and_report(**order, *layers, for_traffic);
+  auto proven = prove_and_report(**order, *layers, library_file, for_traffic);
   if (!proven) return proven.error();
   if (!for_traffic) return kDone;
   (*order)->model.reset();
@@ -189,6 +201,8 @@ int run(int argc, char** argv) {
   app.add_option("--threads", settings.threads, "Threads to compute with [what the cgroup's quota allows]");
   app.add_option("--data-bytes", settings.data_bytes,
                  "The most memory that it may take for itself [no limit]");
+  app.add_flag("--machine-code", settings.machine_code,
+               "The model may be machine code, whose author is known; nothing else");
   app.add_subcommand("check", "Load and prove the model, report, exit");
   const auto* serve = app.add_subcommand("serve", "Load and prove the model, report, then answer inferences");
   try {

@@ -20,9 +20,11 @@ namespace pilotlight::engine {
 // A model of any format, loaded and in evaluation mode. Not thread-safe: one inference at a time.
 class Model {
  public:
-  // Reads the model from memory. `file` must stay until keep() has been called. Faults: `LoadFailed`,
-  // `UnsupportedSignature`, `OutOfMemory`.
-  static Outcome<Model> load(std::span<const std::byte> file, ModelFormat format = ModelFormat::kTorchScript);
+  // Reads the model from memory. `file` must stay until keep() has been called. Machine code is loaded from
+  // `library` (sandbox::create_library), and without one refused. Faults: `LoadFailed`,
+  // `UnsupportedSignature`, `UnsupportedFormat`, `UnsupportedProcessor`, `OutOfMemory`.
+  static Outcome<Model> load(std::span<const std::byte> file, ModelFormat format = ModelFormat::kTorchScript,
+                             int library = -1);
 
   [[nodiscard]] const Signature& signature() const { return backend_->signature(); }
 

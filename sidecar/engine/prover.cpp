@@ -20,6 +20,17 @@ using Seconds = std::chrono::duration<double>;
 constexpr std::string_view kAddCases =
     "Add golden cases to the bundle (pilotlight_export writes them), or lower validation.minimumLevel.";
 
+// Of "2.7.1+cu126", 2 and 7; what cannot be read is older than everything.
+std::pair<int, int> minor_release(std::string_view text) {
+  std::pair<int, int> version{-1, -1};
+  const char* end = text.data() + text.size();
+  const auto major = std::from_chars(text.data(), end, version.first);
+  if (major.ec == std::errc() && major.ptr != end && *major.ptr == '.') {
+    std::from_chars(major.ptr + 1, end, version.second);
+  }
+  return version;
+}
+
 Fault out_of_memory(const std::string& where) {
   return {.reason = "OutOfMemory",
           .message = "memory ran out " + where,
@@ -153,7 +164,48 @@ class Attempt {
   const wire::Contract& contract_;
 };
 
+// What was asked for by name is what must be there; and machine code is never run because a file is that.
+Outcome<void> check_format(const Bundle& bundle, const wire::LoadRequest& request) {
+  const std::string actual(model_format_name(bundle.format));
+  if (bundle.format == ModelFormat::kAotInductor && request.format != bundle.format) {
+    return refuse(
+        "UnsupportedFormat",
+        "the model is " + actual + ": machine code, which runs only where it is asked for by name" +
+            (request.format ? "; model.format is " + std::string(model_format_name(*request.format))
+                            : std::string()),
+        "Set model.format to AOTInductor and name in model.signature.publicKeys who made it (on the "
+        "command line --format and --public-key), or export the model as TorchScript or ONNX.");
+  }
+  if (request.format && *request.format != bundle.format) {
+    return refuse("UnsupportedFormat",
+                  "the model is " + actual + ", but model.format says " +
+                      std::string(model_format_name(*request.format)),
+                  "Correct model.format, or leave it out; or export the model in that format.");
+  }
+  return {};
+}
+
+// Compiled models call LibTorch by an interface that changes from one minor release to the next.
+Outcome<void> check_compiler(const Bundle& bundle) {
+  const std::string remedy =
+      "Export it with pilotlight_export, format=\"aotinductor\", and torch " TORCH_VERSION ".";
+  if (!bundle.manifest) {
+    return refuse(
+        "UnsupportedFormat",
+        "a bare AOTInductor package does not say which torch it was compiled with, and nothing in it "
+        "shows that it answers right",
+        remedy);
+  }
+  const std::string& exporter = bundle.manifest->exporter.torch;
+  if (minor_release(exporter) == minor_release(TORCH_VERSION)) return {};
+  return refuse("UnsupportedFormat",
+                "the model was compiled with torch " + (exporter.empty() ? "?" : one_line(exporter)) +
+                    "; this runtime is " TORCH_VERSION,
+                remedy);
+}
+
 Outcome<void> check_exporter(const Bundle& bundle, std::vector<std::string>& warnings) {
+  if (bundle.format == ModelFormat::kAotInductor) return check_compiler(bundle);
   // ONNX Runtime itself says which opsets it knows.
   if (bundle.format != ModelFormat::kTorchScript) return {};
   if (!bundle.manifest || !is_newer(bundle.manifest->exporter.torch, TORCH_VERSION)) return {};
@@ -206,16 +258,7 @@ Outcome<std::vector<at::Tensor>> comparison_inputs(const Bundle& bundle, const w
 }  // namespace
 
 bool is_newer(std::string_view exporter, std::string_view runtime) {
-  const auto parse = [](std::string_view text) {
-    std::pair<int, int> version{-1, -1};
-    const char* end = text.data() + text.size();
-    const auto major = std::from_chars(text.data(), end, version.first);
-    if (major.ec == std::errc() && major.ptr != end && *major.ptr == '.') {
-      std::from_chars(major.ptr + 1, end, version.second);
-    }
-    return version;
-  };
-  return parse(exporter) > parse(runtime);
+  return minor_release(exporter) > minor_release(runtime);
 }
 
 Outcome<Proven> prove(const Proving& proving) {
@@ -232,8 +275,9 @@ Outcome<Proven> prove(const Proving& proving) {
     proof.exporter = bundle->manifest->exporter;
     proof.drift = find_drift(*proof.exporter, bundle->format);
   }
+  if (auto result = check_format(*bundle, proving.request); !result) return std::unexpected(result.error());
   if (auto result = check_exporter(*bundle, proof.warnings); !result) return std::unexpected(result.error());
-  auto plain = Model::load(bundle->model, bundle->format);
+  auto plain = Model::load(bundle->model, bundle->format, proving.library);
   if (!plain) return std::unexpected(std::move(plain).error());
   const wire::Contract contract = contract_of(*bundle, proving.request, plain->signature());
   if (auto result = check_signature(plain->signature(), contract); !result) {

@@ -55,6 +55,7 @@ struct Proven {
 struct Proving {
   std::span<const std::byte> file;
   const wire::LoadRequest& request;
+  int library = -1;  // sandbox::create_library, for machine code; -1: none is loaded
   bool for_traffic;  // serve: warm up until steady; check: one run of each batch size is enough
   Clock clock;
   std::function<void(std::string_view)> enter_phase;  // Loading, Checking or Warming, before it starts

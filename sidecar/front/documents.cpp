@@ -128,11 +128,22 @@ std::string server_document() {
   return json{{"name", "pilotlight"}, {"version", kVersion}, {"extensions", {"binary_tensor_data"}}}.dump();
 }
 
+namespace {
+
+// The names that other servers use, where there is one.
+const char* platform(const json& proof) {
+  const auto format = proof.is_object() ? proof.value("format", json()) : json();
+  if (format == "ONNX") return "onnxruntime_onnx";
+  if (format == "AOTInductor") return "pytorch_aotinductor";
+  return "pytorch_torchscript";
+}
+
+}  // namespace
+
 std::string model_document(const Identity& identity, const wire::Contract& contract, const json& proof) {
-  const bool onnx = proof.is_object() && proof.contains("format") && proof["format"] == "ONNX";
   return json{{"name", identity.name},
               {"versions", {identity.revision}},
-              {"platform", onnx ? "onnxruntime_onnx" : "pytorch_torchscript"},
+              {"platform", platform(proof)},
               {"inputs", tensors(contract.inputs)},
               {"outputs", tensors(contract.outputs)}}
       .dump();

@@ -813,6 +813,26 @@ TEST_F(FrontTest, AnInvalidConfigurationIsReportedOnTheAdminPort) {
   EXPECT_EQ(post(kInfer, infer_body(1)).status, 503);
 }
 
+TEST_F(FrontTest, MachineCodeOfNobodyIsNotEvenFetched) {
+  config_.load.format = wire::ModelFormat::kAotInductor;
+  const signature::testing::Signer signer;
+  const std::vector<std::optional<SignatureDemand>> demands = {
+      std::nullopt,
+      SignatureDemand{.required = false, .uri = config_.uri + ".sig", .keys = {signer.public_key()}},
+      SignatureDemand{.required = true, .uri = config_.uri + ".sig", .keys = {}}};
+  for (const auto& demand : demands) {
+    config_.signature = demand;
+    run();
+    const auto failure = await_phase("Failed")["failure"];
+    EXPECT_EQ(failure["class"], "Revision");
+    EXPECT_EQ(failure["reason"], "SignatureMissing");
+    EXPECT_THAT(failure["message"].get<std::string>(), HasSubstr("machine code"));
+    EXPECT_EQ(script_->checks, 0);
+    stop();
+    std::filesystem::remove_all(options_.state);
+  }
+}
+
 // Signatures.
 
 class SignedFrontTest : public FrontTest {
@@ -840,6 +860,20 @@ TEST_F(SignedFrontTest, AModelThatATrustedKeyHasSignedServesAndTheProofNamesTheK
   EXPECT_EQ(status()["proof"]["signature"],
             (json{{"keyId", signer_.public_key().id()}, {"subject", "digits.tar"}}));
   EXPECT_FALSE(status()["proof"].contains("warnings"));
+}
+
+TEST_F(SignedFrontTest, MachineCodeOfSomebodyKnownIsGivenToAnEngine) {
+  config_.load.format = wire::ModelFormat::kAotInductor;
+  sign(signer_);
+  run_until_ready();
+  EXPECT_EQ(status()["proof"]["signature"]["keyId"], signer_.public_key().id());
+}
+
+TEST_F(SignedFrontTest, MachineCodeThatSomebodyElseHasSignedIsRefused) {
+  config_.load.format = wire::ModelFormat::kAotInductor;
+  sign(signature::testing::Signer());
+  run();
+  EXPECT_EQ(await_failure()["reason"], "SignatureInvalid");
 }
 
 TEST_F(SignedFrontTest, AnUnsignedModelIsRefusedAndNoEngineSeesIt) {

@@ -85,6 +85,7 @@ std::expected<Launched, std::string> SpawnLauncher::launch(Role role, std::funct
   std::vector<std::string> arguments{engine_.string()};
   if (settings_.threads > 0) arguments.push_back(std::format("--threads={}", settings_.threads));
   if (settings_.data_bytes > 0) arguments.push_back(std::format("--data-bytes={}", settings_.data_bytes));
+  if (settings_.machine_code) arguments.emplace_back("--machine-code");
   arguments.emplace_back(role == Role::kCheck ? "check" : "serve");
   auto environment = engine_environment();
   pid_t pid = 0;

@@ -38,6 +38,7 @@ class Launcher {
 struct EngineSettings {
   std::int64_t threads = 0;      // 0: as many as the cgroup's quota allows
   std::uint64_t data_bytes = 0;  // the most memory of its own; 0: no limit
+  bool machine_code = false;     // the model will be that, and nothing else
 };
 
 // Starts the real program with posix_spawn, with a clean environment and no descriptors but the socket and

@@ -56,6 +56,9 @@ Lifecycle::Lifecycle(Config config, artifact::FetchOptions fetch, Timers& timers
 
 void Lifecycle::start() {
   if (config_.invalid) return fail(*config_.invalid, nullptr);
+  if (auto refused = unsigned_machine_code(config_.load.format, config_.signature)) {
+    return fail(*std::move(refused), nullptr);
+  }
   if (const auto before = memory_.recall()) {
     verdict_ = *before;
     status_.attempt = before->attempt;

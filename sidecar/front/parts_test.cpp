@@ -272,6 +272,33 @@ TEST(ConfigTest, ReadsWhoseSignatureIsDemanded) {
   EXPECT_FALSE(parse_config(kConfig, environment)->signature);
 }
 
+TEST(Config, TheFormatThatTheModelMustHave) {
+  EXPECT_FALSE(parse_config(kConfig, environment)->load.format);
+  const auto with_format = [](const char* format) {
+    auto document = nlohmann::json::parse(kConfig);
+    document["model"]["format"] = format;
+    return parse_config(document.dump(), environment).value();
+  };
+  EXPECT_EQ(with_format("ONNX").load.format, wire::ModelFormat::kOnnx);
+  EXPECT_FALSE(engine_settings(with_format("ONNX")).machine_code);
+  EXPECT_TRUE(engine_settings(with_format("AOTInductor")).machine_code);
+  const auto unknown = with_format("Keras");
+  ASSERT_TRUE(unknown.invalid);
+  EXPECT_THAT(unknown.invalid->message, HasSubstr("model.format: must be TorchScript, ONNX or AOTInductor"));
+}
+
+TEST(Documents, ThePlatformIsNamedAsOtherServersNameIt) {
+  const auto platform = [](const nlohmann::json& proof) {
+    const Identity identity{.name = "m", .namespace_ = "n", .revision = "r", .pod_uid = ""};
+    return nlohmann::json::parse(model_document(identity, wire::Contract(), proof)).at("platform");
+  };
+  EXPECT_EQ(platform({{"format", "TorchScript"}}), "pytorch_torchscript");
+  EXPECT_EQ(platform({{"format", "ONNX"}}), "onnxruntime_onnx");
+  EXPECT_EQ(platform({{"format", "AOTInductor"}}), "pytorch_aotinductor");
+  EXPECT_EQ(platform(nlohmann::json::object()), "pytorch_torchscript");
+  EXPECT_EQ(platform({{"format", 7}}), "pytorch_torchscript");
+}
+
 TEST(ConfigTest, ADemandThatCannotBeReadIsNeverTakenForNone) {
   const auto message = [](const nlohmann::json& signature) {
     const auto config = with_signature(signature);

@@ -30,6 +30,19 @@ std::expected<SignatureDemand, std::string> demand_from_files(std::string_view m
   return demand;
 }
 
+std::optional<Failure> unsigned_machine_code(std::optional<wire::ModelFormat> format,
+                                             const std::optional<SignatureDemand>& demand) {
+  if (format != wire::ModelFormat::kAotInductor) return std::nullopt;
+  if (demand && demand->required && !demand->keys.empty()) return std::nullopt;
+  return Failure{.failure_class = FailureClass::kRevision,
+                 .reason = "SignatureMissing",
+                 .phase = "Starting",
+                 .message = "model.format AOTInductor is machine code, and no signature is required of it",
+                 .remedy =
+                     "Sign the model, and name the key in model.signature.publicKeys, with policy Require "
+                     "(on the command line --public-key)."};
+}
+
 std::expected<nlohmann::json, Failure> judge_signature(const SignatureDemand& demand,
                                                        const artifact::Fetched& fetched) {
   const auto& file = fetched.signature.value();  // whoever demands it has had it fetched

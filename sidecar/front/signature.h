@@ -3,6 +3,7 @@
 #include <expected>
 #include <filesystem>
 #include <nlohmann/json_fwd.hpp>
+#include <optional>
 #include <span>
 #include <string>
 #include <string_view>
@@ -11,6 +12,7 @@
 #include "sidecar/artifact/fetch.h"
 #include "sidecar/artifact/signature/public_key.h"
 #include "sidecar/wire/failure.h"
+#include "sidecar/wire/model_format.h"
 
 // Whose signature a model must bear, and whether it does. Thread-safe: no state.
 namespace pilotlight::front {
@@ -26,6 +28,11 @@ struct SignatureDemand {
 std::expected<SignatureDemand, std::string> demand_from_files(std::string_view model,
                                                               std::span<const std::filesystem::path> keys,
                                                               std::string_view signature);
+
+// Machine code is run only if it is known whose it is: the failure of one that is demanded by its format and
+// not by its signature as well.
+std::optional<wire::Failure> unsigned_machine_code(std::optional<wire::ModelFormat> format,
+                                                   const std::optional<SignatureDemand>& demand);
 
 // Whether what was fetched is signed as demanded. Returns the proof's part about it: {"keyId", "subject"}.
 // The failure's class is Revision, or World where the signature could not be had.

@@ -31,7 +31,9 @@ std::uint64_t engine_data_bytes(const Config& config, const std::optional<Cgroup
 }
 
 EngineSettings engine_settings(const Config& config) {
-  return {.threads = config.load.threads, .data_bytes = engine_data_bytes(config, read_cgroup_memory())};
+  return {.threads = config.load.threads,
+          .data_bytes = engine_data_bytes(config, read_cgroup_memory()),
+          .machine_code = config.load.format == wire::ModelFormat::kAotInductor};
 }
 
 }  // namespace pilotlight::front

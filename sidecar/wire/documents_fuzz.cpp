@@ -59,7 +59,7 @@ std::vector<std::string> seeds() {
   return {
       R"({"inputs":[{"name":"image","datatype":"FP32","shape":[-1,8,8]}],"outputs":[{"name":"logits","datatype":"FP32","shape":[-1,2],"labels":["a","b"],"activation":"none"}]})",
       R"({"inputs":[{"name":"x"}],"outputs":[]})",
-      R"({"digest":"sha256:9f","pinned":false,"contract":{"inputs":[{"name":"x","datatype":"INT64","shape":[]}],"outputs":[{"name":"y","datatype":"BOOL","shape":[0]}]},"validation":{"absoluteTolerance":1e-4,"relativeTolerance":0,"minimumLevel":"Answers","nonFinite":"Refuse"},"warmup":{"batchSizes":[1,8],"timeoutSeconds":300},"runtime":{"threads":2}})",
+      R"({"digest":"sha256:9f","pinned":false,"model":{"format":"AOTInductor"},"contract":{"inputs":[{"name":"x","datatype":"INT64","shape":[]}],"outputs":[{"name":"y","datatype":"BOOL","shape":[0]}]},"validation":{"absoluteTolerance":1e-4,"relativeTolerance":0,"minimumLevel":"Answers","nonFinite":"Refuse"},"warmup":{"batchSizes":[1,8],"timeoutSeconds":300},"runtime":{"threads":2}})",
       R"({"class":"Pod","reason":"GoldenMismatch","phase":"Checking","message":"m","remedy":"r"})",
       R"({"proof":)" + std::string(40, '[') + std::string(40, ']') + "}"};
 }

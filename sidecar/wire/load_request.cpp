@@ -35,6 +35,14 @@ std::int64_t whole(const json& value, std::int64_t least, std::int64_t most, con
   return value.get<std::int64_t>();
 }
 
+void read_model(const json& model, LoadRequest& request) {
+  const auto found = model.find("format");
+  if (found == model.end() || found->is_null()) return;
+  request.format =
+      found->is_string() ? model_format_from_name(found->get_ref<const std::string&>()) : std::nullopt;
+  if (!request.format) refuse("model.format", "must be " + model_format_names());
+}
+
 void read_validation(const json& validation, LoadRequest& request) {
   request.absolute_tolerance = tolerance(validation, "absoluteTolerance");
   request.relative_tolerance = tolerance(validation, "relativeTolerance");
@@ -138,6 +146,7 @@ json to_json(const LoadRequest& request) {
       {"warmup",
        {{"batchSizes", request.warmup_batch_sizes}, {"timeoutSeconds", request.warmup_timeout_seconds}}},
       {"runtime", std::move(runtime)}};
+  if (request.format) document["model"]["format"] = model_format_name(*request.format);
   if (request.contract) document["contract"] = to_json(*request.contract);
   return document;
 }
@@ -154,6 +163,7 @@ std::expected<LoadRequest, std::string> load_request_from_json(const json& docum
     if (!contract) refuse("contract", contract.error());
     request.contract = *std::move(contract);
   }
+  read_model(part(document, "model"), request);
   read_validation(part(document, "validation"), request);
   read_warmup(part(document, "warmup"), request);
   read_runtime(part(document, "runtime"), request);

@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "sidecar/wire/contract.h"
+#include "sidecar/wire/model_format.h"
 
 namespace pilotlight::wire {
 
@@ -39,7 +40,7 @@ std::optional<Graph> graph_from_name(std::string_view name);
 // The document of a kLoad packet. Its fields are those of config.json, with the same names, so that the front
 // can hand on what it read:
 //
-//   {"digest": "sha256:9f…", "pinned": false,
+//   {"digest": "sha256:9f…", "pinned": false, "model": {"format": "ONNX"},
 //    "contract": {"inputs": […], "outputs": […]},
 //    "validation": {"absoluteTolerance": 1e-4, "relativeTolerance": 1e-4, "minimumLevel": "Loaded",
 //                   "nonFinite": "Pass"},
@@ -50,6 +51,7 @@ std::optional<Graph> graph_from_name(std::string_view name);
 // and, to `serve` only, the arena, in this order.
 struct LoadRequest {
   std::string digest;                        // of the file, as the front measured it; goes into the proof
+  std::optional<ModelFormat> format;         // the one that the file must have; absent: whatever it is
   bool pinned = false;                       // then a failed proof is the pod's fault, not the revision's
   std::optional<Contract> contract;          // the user's; it replaces the bundle's
   std::optional<double> absolute_tolerance;  // the user's; it goes before the bundle's

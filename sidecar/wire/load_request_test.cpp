@@ -15,6 +15,7 @@ using testing::HasSubstr;
 
 TEST(LoadRequest, ReadsWhatItWrites) {
   LoadRequest request{.digest = "sha256:9f",
+                      .format = ModelFormat::kAotInductor,
                       .pinned = true,
                       .contract = Contract{},
                       .absolute_tolerance = 1e-3,
@@ -34,7 +35,7 @@ TEST(LoadRequest, ReadsWhatItWrites) {
 
 TEST(LoadRequest, TakesTheFieldsOfTheConfigurationAsTheyAre) {
   const auto read = load_request_from_json(json::parse(R"({
-    "digest": "sha256:9f", "unknown": {"to": "this release"},
+    "digest": "sha256:9f", "unknown": {"to": "this release"}, "model": {"uri": "file:///m", "format": "ONNX"},
     "contract": {"inputs": [{"name": "image", "datatype": "FP32", "shape": [-1, 1, 8, 8]}],
                  "outputs": [{"name": "logits", "datatype": "FP32", "shape": [-1, 10]}]},
     "validation": {"absoluteTolerance": 1e-4, "relativeTolerance": 2e-4, "minimumLevel": "Contract",
@@ -42,6 +43,7 @@ TEST(LoadRequest, TakesTheFieldsOfTheConfigurationAsTheyAre) {
     "warmup": {"batchSizes": [1, 8], "timeoutSeconds": 30},
     "runtime": {"threads": 2}})"));
   ASSERT_TRUE(read) << read.error();
+  EXPECT_EQ(read->format, ModelFormat::kOnnx);
   EXPECT_EQ(read->contract->inputs[0].name, "image");
   EXPECT_EQ(read->absolute_tolerance, 1e-4);
   EXPECT_EQ(read->relative_tolerance, 2e-4);
@@ -62,6 +64,8 @@ TEST(LoadRequest, NamesTheFieldThatIsWrong) {
     const auto read = load_request_from_json(json::parse(text));
     return read ? "" : read.error();
   };
+  EXPECT_THAT(error(R"({"model": {"format": "Pickle"}})"),
+              HasSubstr("model.format: must be TorchScript, ONNX or AOTInductor"));
   EXPECT_THAT(error(R"({"validation": {"absoluteTolerance": -1}})"),
               HasSubstr("validation.absoluteTolerance"));
   EXPECT_THAT(error(R"({"validation": {"minimumLevel": "Proven"}})"),

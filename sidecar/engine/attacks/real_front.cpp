@@ -7,6 +7,10 @@
 #include <fstream>
 
 #include "common/log/log.h"
+#include "sidecar/artifact/signature/signer_for_test.h"
+#include "sidecar/engine/bundle/sha256.h"
+#include "sidecar/engine/testing/archives.h"
+#include "sidecar/front/sizes.h"
 
 namespace pilotlight::engine::testing {
 
@@ -21,6 +25,17 @@ void set_child_signals(int how) {
   ::pthread_sigmask(how, &signals, nullptr);
 }
 
+using Signed = RealFront::Limits::Signed;
+
+void demand_signature(front::Config& config, const std::string& model, Signed how) {
+  const signature::testing::Signer known;
+  const signature::testing::Signer other;
+  config.signature = front::SignatureDemand{.uri = config.uri + ".sig", .keys = {known.public_key()}};
+  if (how == Signed::kByNobody) return;
+  std::ofstream(config.signature->uri) << signature::testing::sign_model(
+      how == Signed::kByWhoIsKnown ? known : other, sha256_text(bytes(model)));
+}
+
 }  // namespace
 
 RealFront::RealFront(const std::string& model, const Limits& limits) {
@@ -32,13 +47,18 @@ RealFront::RealFront(const std::string& model, const Limits& limits) {
   auto config = front::laptop_config((folder_ / "model.pt").string());
   config.validation_timeout = limits.check;
   config.endpoint_timeout = limits.request;
+  config.load.format = limits.format;
+  if (limits.is_signed != Limits::Signed::kNotAsked) demand_signature(config, model, limits.is_signed);
   front::FrontOptions options;
   options.data_address = options.admin_address = "127.0.0.1:0";
   options.state = folder_ / "state";
   options.credentials.clear();
   options.termination_log.clear();
   launcher_ = std::make_unique<front::SpawnLauncher>(
-      children_, PILOTLIGHT_ENGINE, front::EngineSettings{.threads = 2, .data_bytes = limits.data_bytes});
+      children_, PILOTLIGHT_ENGINE,
+      front::EngineSettings{.threads = 2,
+                            .data_bytes = limits.data_bytes,
+                            .machine_code = front::engine_settings(config).machine_code});
   front_ = std::make_unique<front::Front>(io_, config, options, *launcher_);
   const auto started = front_->start();
   EXPECT_TRUE(started) << started.error();

@@ -6,6 +6,7 @@
 #include <functional>
 #include <memory>
 #include <nlohmann/json.hpp>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <thread>
@@ -18,13 +19,16 @@
 
 namespace pilotlight::engine::testing {
 
-// A front that serves a bare TorchScript file with the real engine, on ports of its own.
+// A front that serves a model's file with the real engine, on ports of its own.
 class RealFront {
  public:
   struct Limits {
     std::chrono::duration<double> check{300};
     std::chrono::duration<double> request{30};
     std::uint64_t data_bytes = 0;
+    std::optional<wire::ModelFormat> format = {};  // the one that it must have
+    enum class Signed { kNotAsked, kByWhoIsKnown, kBySomebodyElse, kByNobody };
+    Signed is_signed = Signed::kNotAsked;
   };
 
   RealFront(const std::string& model, const Limits& limits);

@@ -68,10 +68,10 @@ bool looks_like_safetensors(std::string_view file) {
 }
 
 std::unexpected<Fault> unsupported(std::string_view looks_like, std::string_view remedy) {
-  return refuse(
-      "UnsupportedFormat",
-      "the file is neither a bundle nor TorchScript nor ONNX: it looks like " + std::string(looks_like),
-      std::string(remedy));
+  return refuse("UnsupportedFormat",
+                "the file is neither a bundle nor TorchScript, ONNX or AOTInductor: it looks like " +
+                    std::string(looks_like),
+                std::string(remedy));
 }
 
 std::unexpected<Fault> unsupported_other(std::string_view file) {
@@ -100,6 +100,7 @@ constexpr std::uint64_t kMaxExpansion = std::uint64_t{64} << 20;
 struct ZipContent {
   bool torchscript = false;  // <top>/code/…: the program
   bool pickle = false;       // <top>/data.pkl
+  bool compiled = false;     // data/aotinductor/…: machine code
   bool package = false;      // what torch.export and AOTInductor write
   bool broken = false;
   std::string suspicious;  // what no tool writes by itself
@@ -133,15 +134,15 @@ ZipContent list_zip(std::span<const std::byte> file) {
     const std::string_view below = path.substr(std::min(path.find('/'), path.size()));
     content.torchscript = content.torchscript || below.starts_with("/code/");
     content.pickle = content.pickle || below == "/data.pkl";
-    content.package = content.package || below.starts_with("/archive_format") ||
-                      path.find("aotinductor/") != std::string_view::npos ||
+    content.compiled = content.compiled || path.find("data/aotinductor/") != std::string_view::npos;
+    content.package = content.package || below.starts_with("/archive_format") || path == "archive_format" ||
                       path.find("serialized_exported_program.json") != std::string_view::npos;
   }
   content.broken = status != ARCHIVE_OK && status != ARCHIVE_EOF;
   return content;
 }
 
-Outcome<void> check_zip(std::span<const std::byte> file) {
+Outcome<ModelFormat> format_of_zip(std::span<const std::byte> file) {
   const ZipContent content = list_zip(file);
   if (content.broken) {
     return unsupported("a ZIP archive that is damaged or cut off", "Upload the file again, whole.");
@@ -150,10 +151,12 @@ Outcome<void> check_zip(std::span<const std::byte> file) {
     return unsupported("a ZIP archive with " + content.suspicious + ", which PyTorch does not write",
                        kExport);
   }
-  if (content.torchscript) return {};
+  if (content.torchscript) return ModelFormat::kTorchScript;
+  if (content.compiled) return ModelFormat::kAotInductor;
   if (content.package) {
-    return unsupported("a package of torch.export or AOTInductor (.pt2), which this release does not serve",
-                       kExport);
+    return unsupported(
+        "a program saved by torch.export.save (.pt2), which has not been compiled",
+        "Export the model with pilotlight_export, as TorchScript, ONNX or, compiled, as AOTInductor.");
   }
   if (content.pickle) {
     return unsupported("a PyTorch checkpoint: weights pickled by torch.save, without the model's code",
@@ -172,23 +175,6 @@ bool is_zip(std::string_view file) {
 
 }  // namespace
 
-std::string_view model_format_name(ModelFormat format) {
-  switch (format) {
-    case ModelFormat::kTorchScript:
-      return "TorchScript";
-    case ModelFormat::kOnnx:
-      return "ONNX";
-  }
-  std::unreachable();
-}
-
-std::optional<ModelFormat> model_format_from_name(std::string_view name) {
-  for (const ModelFormat each : {ModelFormat::kTorchScript, ModelFormat::kOnnx}) {
-    if (model_format_name(each) == name) return each;
-  }
-  return std::nullopt;
-}
-
 bool is_bundle(std::span<const std::byte> file) {
   return file.size() >= 512 && as_text(file).substr(257, 5) == "ustar";
 }
@@ -200,8 +186,7 @@ Outcome<ModelFormat> detect_format(std::span<const std::byte> file) {
     return ModelFormat::kOnnx;
   }
   if (!is_zip(text)) return unsupported_other(text);
-  if (auto zip = check_zip(file); !zip) return std::unexpected(std::move(zip).error());
-  return ModelFormat::kTorchScript;
+  return format_of_zip(file);
 }
 
 }  // namespace pilotlight::engine

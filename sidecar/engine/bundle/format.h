@@ -1,20 +1,15 @@
 #pragma once
 
 #include <cstddef>
-#include <optional>
 #include <span>
-#include <string_view>
 
 #include "sidecar/engine/bundle/fault.h"
+#include "sidecar/wire/model_format.h"
 
 namespace pilotlight::engine {
 
-// The formats of models that are served.
-enum class ModelFormat { kTorchScript, kOnnx };
-
-// As model.yaml and the proof call it.
-std::string_view model_format_name(ModelFormat format);
-std::optional<ModelFormat> model_format_from_name(std::string_view name);
+using wire::model_format_name;
+using wire::ModelFormat;
 
 // Whether the file is an archive of members, of which one is the model.
 bool is_bundle(std::span<const std::byte> file);

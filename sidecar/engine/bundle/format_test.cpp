@@ -70,6 +70,14 @@ TEST(Format, KnowsBundlesAndTorchScript) {
       ModelFormat::kTorchScript);
 }
 
+TEST(Format, KnowsMachineCode) {
+  for (const char* top : {"", "model/"}) {
+    const std::string folder = top + std::string("data/aotinductor/model/");
+    EXPECT_EQ(detect_format(bytes(zip_of({top + std::string("archive_format"), folder + "x.so"}))).value(),
+              ModelFormat::kAotInductor);
+  }
+}
+
 struct Other {
   const char* name;
   std::string content;
@@ -103,8 +111,10 @@ const Other kOthers[] = {
     {"Pickle", "\x80\x04\x95....", "a Python pickle", "torch.jit.script"},
     {"Checkpoint", zip_of({"archive/data.pkl", "archive/data/0", "archive/version"}), "a PyTorch checkpoint",
      "torch.jit.script"},
-    {"ExportedProgram", zip_of({"m/archive_format", "m/data/aotinductor/model/x.so"}), "torch.export",
-     "torch.jit.script"},
+    {"ExportedProgram", zip_of({"m/archive_format", "m/models/model.json"}), "torch.export.save",
+     "compiled, as AOTInductor"},
+    {"OlderExportedProgram", zip_of({"version", "serialized_exported_program.json"}), "torch.export.save",
+     "compiled, as AOTInductor"},
     {"OtherZip", zip_of({"word/document.xml"}), "a ZIP archive that PyTorch did not write",
      "torch.jit.script"},
     {"ZipWithANameTwice", zip_of({"m/code/x.py", "m/data.pkl", "m/data.pkl"}), "the same name twice", ""},

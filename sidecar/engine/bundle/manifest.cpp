@@ -68,11 +68,11 @@ void read_model(const json& document, Manifest& manifest) {
                       .error()};
   }
   const auto format = text_field(document, "", "format");
-  const auto known = model_format_from_name(format);
+  const auto known = wire::model_format_from_name(format);
   if (!known) {
     throw Invalid{refuse("UnsupportedFormat",
-                         "model.yaml, format: " + Quoted(format) + " is neither TorchScript nor ONNX",
-                         "Export the model as TorchScript or ONNX.")
+                         "model.yaml, format: " + Quoted(format) + " is not " + wire::model_format_names(),
+                         "Export the model as " + wire::model_format_names() + ".")
                       .error()};
   }
   manifest.format = *known;
