@@ -57,9 +57,9 @@ def deploy(kube):
     """deploy(name, uri, …) applies a ModelDeployment and returns its last state once it serves; deleted afterwards."""
     names = []
 
-    def call(name, uri, *, digest=None, signature=None, wait=True, **spec):
+    def call(name, uri, *, digest=None, signature=None, format=None, wait=True, **spec):
         names.append(name)
-        given = {"digest": digest, "signature": signature}
+        given = {"digest": digest, "signature": signature, "format": format}
         model = {"uri": uri, **{field: value for field, value in given.items() if value}}
         kube.apply(manifest(name, {"model": model, **spec}))
         return kube.until("modeldeployment", name, lambda m: settled(m, "UpToDate")) if wait else None

@@ -15,7 +15,7 @@ import uuid
 from pathlib import Path
 
 CHECKOUT = Path(__file__).resolve().parent.parent
-sys.path[:0] = [str(CHECKOUT / "e2e"), str(CHECKOUT / "tools")]
+sys.path[:0] = [str(CHECKOUT / part) for part in ("e2e", "tools", "tools/tests")]
 
 from kube import Kube, settled  # noqa: E402
 
