@@ -32,6 +32,7 @@ struct Model {
   std::string uri;
   std::string digest;              // "sha256:<hex>", or empty: pinned by the first proof
   std::string credentials_secret;  // or empty
+  std::string format;              // or empty: what the file is, if it is no machine code
   std::optional<Signature> signature;
 };
 

@@ -151,6 +151,7 @@ void ReadSpec(Reader in, Spec& spec) {
         model.Read("uri", spec.model.uri);
         model.Read("digest", spec.model.digest);
         model.Read("credentialsSecret", spec.model.credentials_secret);
+        model.Read("format", spec.model.format);
         model.Object("signature", [&](Reader signature) {
           auto& out = spec.model.signature.emplace();
           signature.Read("policy", out.policy);

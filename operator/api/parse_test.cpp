@@ -54,10 +54,19 @@ TEST(Parse, ReadsWhoMustHaveSigned) {
               Contains(FieldError{"spec.model.signature.publicKeys[0]", "must be a string"}));
 }
 
+TEST(Parse, ReadsWhatTheModelMustBe) {
+  json in = Least();
+  EXPECT_EQ(Parse(in).spec.model.format, "");
+  in["spec"]["model"]["format"] = "ONNX";
+  EXPECT_EQ(Parse(in).spec.model.format, "ONNX");
+  in["spec"]["model"]["format"] = 7;
+  EXPECT_THAT(Parse(in).errors, Contains(FieldError{"spec.model.format", "must be a string"}));
+}
+
 TEST(Parse, PassesOverFieldsOfLaterReleases) {
   json in = Least();
   in["spec"]["autoscaling"] = {{"maxReplicas", 5}};
-  in["spec"]["model"]["format"] = "ONNX";
+  in["spec"]["model"]["mirror"] = "ONNX";
   EXPECT_THAT(Parse(in).errors, IsEmpty());
 }
 

@@ -18,6 +18,7 @@ using nlohmann::json;
 constexpr std::array kDatatypes = {"BOOL",  "UINT8", "INT8", "INT16", "INT32",
                                    "INT64", "FP16",  "BF16", "FP32",  "FP64"};
 constexpr std::array kLevels = {"Loaded", "Contract", "Answers"};
+constexpr std::array kFormats = {"", "TorchScript", "ONNX", "AOTInductor"};
 constexpr std::array kPolicies = {"Require", "Warn", "Off"};
 constexpr std::array kActivations = {"", "softmax", "none"};
 constexpr std::array kOwnLabels = {"app.kubernetes.io/name", "app.kubernetes.io/instance",
@@ -124,6 +125,12 @@ void CheckModel(Checker& check, const Model& model) {
       "uri must not hold a user or a password: put them into a Secret and name it in credentialsSecret");
   check.Require(model.digest.empty() || Matches(model.digest, DigestPattern()), "spec.model.digest",
                 "must be sha256: and 64 hexadecimal digits in lower case");
+  check.Require(IsOneOf(kFormats, model.format), "spec.model.format",
+                "must be TorchScript, ONNX or AOTInductor");
+  check.Require(model.format != "AOTInductor" || (model.signature && model.signature->policy == "Require" &&
+                                                  !model.signature->public_keys.empty()),
+                "spec.model",
+                "format AOTInductor is machine code: it needs signature with publicKeys and policy Require");
   if (model.signature) CheckSignature(check, model);
   if (model.credentials_secret.empty()) return;
   check.Length(model.credentials_secret.size(), 253, "spec.model.credentialsSecret", "characters");

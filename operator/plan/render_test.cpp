@@ -102,6 +102,15 @@ TEST(Render, TellsTheSidecarWhoMustHaveSignedAndByWhichPolicy) {
   EXPECT_FALSE(All(kLeast)[0]["data"]["config.json"]["model"].contains("signature"));
 }
 
+TEST(Render, TellsTheSidecarWhatTheModelMustBe) {
+  json spec = kLeast;
+  spec["model"]["format"] = "ONNX";
+  const json config = All(spec)[0]["data"];
+  EXPECT_EQ(config["config.json"]["model"]["format"], "ONNX");
+  EXPECT_EQ(config["revision.json"]["model"]["format"], "ONNX");
+  EXPECT_FALSE(All(kLeast)[0]["data"]["config.json"]["model"].contains("format"));
+}
+
 TEST(Render, BindsFromBirthWhenThePinIsKnown) {
   const api::ModelDeployment model = Model(kLeast);
   const json rs = RenderReplicaSet(model, "digits-x", "sha256:aa", "sidecar:1");

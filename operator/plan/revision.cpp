@@ -36,6 +36,7 @@ json ModelPart(const api::Model& model) {
   json out = {{"uri", model.uri}};
   if (!model.digest.empty()) out["digest"] = model.digest;
   if (!model.credentials_secret.empty()) out["credentialsSecret"] = model.credentials_secret;
+  if (!model.format.empty()) out["format"] = model.format;
   if (model.signature) out["signature"] = SignaturePart(*model.signature);
   return out;
 }

@@ -68,6 +68,7 @@ TEST(Revision, EverythingThatAPodReadsChangesTheName) {
            R"({"model": {"uri": "https://models.example/v2.tar"}})",
            R"({"model": {"digest": "sha256:00"}})",
            R"({"model": {"credentialsSecret": "store"}})",
+           R"({"model": {"format": "TorchScript"}})",
            R"({"model": {"signature": {"publicKeys": ["a"]}}})",
            R"({"model": {"signature": {"policy": "Off"}}})",
            R"({"contract": {"inputs": [], "outputs": []}})",
