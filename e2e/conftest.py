@@ -82,12 +82,12 @@ def verify():
 
 @pytest.fixture
 def serve():
-    """serve(file) starts a Sidecar of this host, and returns it once it is ready or has given up."""
+    """serve(file, argument…) starts a Sidecar of this host, and returns it once it is ready or has given up."""
     program = _program("pilotlight-sidecar")
     running = []
 
-    def call(bundle):
-        running.append(Sidecar(program, bundle))
+    def call(bundle, *arguments):
+        running.append(Sidecar(program, bundle, arguments))
         return running[-1]
 
     yield call

@@ -13,10 +13,11 @@ from pathlib import Path
 class Sidecar:
     """A sidecar without a cluster, on free ports. `status` is its report once it is ready or has given up."""
 
-    def __init__(self, program: Path, bundle: Path, seconds: float = 60):
+    def __init__(self, program: Path, bundle: Path, arguments=(), seconds: float = 60):
         self.port, self.admin = _free_port(), _free_port()
         self._process = subprocess.Popen(
-            [program, "--model", bundle, "--port", str(self.port), "--admin-port", str(self.admin), "--no-access-log"],
+            [program, "--model", bundle, "--port", str(self.port), "--admin-port", str(self.admin), "--no-access-log",
+             *map(str, arguments)],
             stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
         deadline = time.monotonic() + seconds
         self.status = {}
@@ -28,14 +29,18 @@ class Sidecar:
                 time.sleep(0.02)
 
     def call(self, port: int, method: str, path: str, body: dict | None = None) -> bytes:
+        status, data = self.ask(port, method, path, body)
+        assert status == 200, f"{path}: {status} {data[:500]!r}"
+        return data
+
+    def ask(self, port: int, method: str, path: str, body: dict | None = None) -> tuple[int, bytes]:
         connection = http.client.HTTPConnection("127.0.0.1", port, timeout=30)
         headers = {"Content-Type": "application/json"}
         connection.request(method, path, json.dumps(body) if body else None, headers)
         answer = connection.getresponse()
         data = answer.read()
         connection.close()
-        assert answer.status == 200, f"{path}: {answer.status} {data[:500]!r}"
-        return data
+        return answer.status, data
 
     def close(self) -> None:
         self._process.terminate()
