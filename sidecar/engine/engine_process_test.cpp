@@ -4,7 +4,11 @@
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
+#include <spawn.h>
+#include <sys/mman.h>
+#include <sys/wait.h>
 #include <torch/torch.h>
+#include <unistd.h>
 
 #include <csignal>
 #include <fstream>
@@ -52,6 +56,28 @@ TEST(EngineProcessTest, ServeLoadsProvesAnswersAndEndsCleanly) {
   }
   engine.close();
   EXPECT_EQ(engine.end(), 0);
+}
+
+TEST(EngineProcessTest, OneWhoseFrontHasEndedBeforeItBeganEndsAndLeavesTheModelAlone) {
+  auto pair = wire::socket_pair().value();
+  const wire::UniqueFd file(::memfd_create("model", MFD_CLOEXEC));
+  const std::string model = model_file("def forward(self, x):\n    return x\n");
+  ASSERT_EQ(::write(file.get(), model.data(), model.size()), static_cast<ssize_t>(model.size()));
+  const int descriptors[] = {file.get()};
+  ASSERT_TRUE(wire::send_json(pair.first.get(), wire::Kind::kLoad, json::object(), descriptors));
+  pair.first.reset();
+  posix_spawn_file_actions_t actions;
+  ::posix_spawn_file_actions_init(&actions);
+  ::posix_spawn_file_actions_adddup2(&actions, pair.second.get(), wire::kEngineSocket);
+  std::string arguments[] = {PILOTLIGHT_ENGINE, "check"};
+  char* pointers[] = {arguments[0].data(), arguments[1].data(), nullptr};
+  pid_t process = 0;
+  ASSERT_EQ(::posix_spawn(&process, PILOTLIGHT_ENGINE, &actions, nullptr, pointers, environ), 0);
+  ::posix_spawn_file_actions_destroy(&actions);
+  int status = 0;
+  ASSERT_EQ(::waitpid(process, &status, 0), process);
+  EXPECT_TRUE(WIFEXITED(status));
+  EXPECT_EQ(WEXITSTATUS(status), 0) << "with the model loaded it would have found nobody to tell";
 }
 
 TEST(EngineProcessTest, CheckReportsAndExits) {

@@ -1,6 +1,7 @@
 #include "sidecar/engine/process.h"
 
 #include <ATen/Parallel.h>
+#include <poll.h>
 #include <sched.h>
 #include <sys/prctl.h>
 #include <sys/resource.h>
@@ -40,10 +41,18 @@ double cgroup_quota() {
   return quota >> us && period >> per && us > 0 && per > 0 ? us / per : 0;
 }
 
+// Whoever died before it could be waited for has closed its end by now; what it has sent may still lie there.
+bool front_is_gone() {
+  pollfd front{.fd = wire::kEngineSocket, .events = 0, .revents = 0};
+  return ::poll(&front, 1, 0) == 1 && (front.revents & POLLHUP) != 0;
+}
+
 }  // namespace
 
 void settle_process() {
   ::prctl(PR_SET_PDEATHSIG, SIGKILL);
+  // Linking takes so long that the front may have ended meanwhile: then nobody would ever end this process.
+  if (front_is_gone()) ::_exit(0);
   ::close_range(wire::kEngineSocket + 1, UINT_MAX, 0);
   std::ofstream("/proc/self/oom_score_adj") << 1000;
   // A core would hold the model and its callers' data, and writing it would keep the front waiting.

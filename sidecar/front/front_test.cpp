@@ -728,6 +728,19 @@ TEST_P(GraphTest, OneThatDoesNotComeBackFromLoadingIsGivenUp) {
   EXPECT_FALSE(now.contains("failure"));
 }
 
+TEST_F(FrontTest, AGraphThatTheContainerEndedOverIsNotTriedAgain) {
+  run([](ScriptedLauncher& script) { script.check = OnLoad::kGraphSilent; });
+  const auto verdict = [&] {
+    std::ifstream file(options_.state / "verdict.json");
+    return json::parse(file, nullptr, false);
+  };
+  await([&](const json&) { return verdict().value("trying", "") == "optimized"; },
+        "noted before it is tried");
+  stop();
+  run([](ScriptedLauncher& script) { script.check = OnLoad::kGraphSilent; });
+  EXPECT_EQ(await_phase("Ready")["proof"]["runtime"]["graph"], "frozen");
+}
+
 INSTANTIATE_TEST_SUITE_P(Ends, GraphTest, ::testing::Values(OnLoad::kGraphDies, OnLoad::kGraphHangs));
 
 TEST_F(FrontTest, WhatTheCheckFindsIsReportedAndRemembered) {
@@ -752,6 +765,43 @@ TEST_F(FrontTest, ARestartedFrontRepeatsNoWork) {
   run();
   await_phase("Ready");
   EXPECT_EQ(script_->checks, 0);
+}
+
+TEST_F(FrontTest, ARestartedFrontStillTellsWhatTheCheckFoundOfEachGraph) {
+  run([](ScriptedLauncher& script) { script.proof["graphs"] = {{{"graph", "plain"}, {"ms", 1.5}}}; });
+  const auto graphs = await_phase("Ready")["proof"]["graphs"];
+  stop();
+  run();
+  EXPECT_EQ(await_phase("Ready")["proof"]["graphs"], graphs);
+  EXPECT_EQ(graphs[0]["ms"], 1.5);
+}
+
+TEST_F(FrontTest, AFrontThatWasRestartedBetweenTwoAttemptsCountsOn) {
+  std::filesystem::rename(folder_ / "digits.tar", folder_ / "away");
+  run();
+  const auto before = await_phase("Retrying")["attempt"].get<int>();
+  stop();
+  std::filesystem::rename(folder_ / "away", folder_ / "digits.tar");
+  run();
+  EXPECT_GT(await_phase("Ready")["attempt"], before);
+}
+
+TEST_F(FrontTest, TheTerminationMessageIsThatOfThePhaseAndNotOfAnEarlierFailure) {
+  const auto words = [&] {
+    std::ifstream file(options_.termination_log);
+    return std::string(std::istreambuf_iterator(file), {});
+  };
+  run([](ScriptedLauncher& script) { script.check = OnLoad::kKilled; });
+  await_phase("Retrying");
+  EXPECT_THAT(words(), ::testing::StartsWith("OutOfMemory: "));
+  script_->check = OnLoad::kSilent;
+  await_phase("Checking");
+  EXPECT_THAT(words(), ::testing::StartsWith("ended while Checking"));
+  EXPECT_THAT(words(), HasSubstr("(before that, OutOfMemory: the engine was killed"));
+  std::promise<void> drained;
+  boost::asio::post(*io_, [&] { front_->drain([&] { drained.set_value(); }); });
+  drained.get_future().wait();
+  EXPECT_EQ(words(), "") << "it ends as it was told to";
 }
 
 TEST_F(FrontTest, APodWithAnotherIdentityKnowsNothingOfTheVerdict) {

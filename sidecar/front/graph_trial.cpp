@@ -33,6 +33,10 @@ void GraphTrial::over() {
 bool GraphTrial::blamed(wire::LoadRequest& request) {
   const auto graph = at_.value_or(wire::Graph::kPlain);
   over();
+  return blamed(request, graph);
+}
+
+bool GraphTrial::blamed(wire::LoadRequest& request, wire::Graph graph) {
   if (graph == wire::Graph::kPlain) return false;
   if (std::ranges::find(request.without_graphs, graph) != request.without_graphs.end()) return false;
   request.without_graphs.push_back(graph);

@@ -21,12 +21,17 @@ class GraphTrial {
   // What the engine tells before each form: {"graph": "optimized", "withinSeconds": 12}.
   void heard(const nlohmann::json& progress);
 
+  // Nothing: none is being tried.
+  std::optional<wire::Graph> at() const { return at_; }
+
   // The engine has brought it to an end, or is no more.
   void over();
 
   // To be asked when an engine has ended without a word of its own: whether it was at another form than the
   // plain one. That form is then not asked for any more.
   bool blamed(wire::LoadRequest& request);
+  // As blamed(), of an engine of an earlier life.
+  static bool blamed(wire::LoadRequest& request, wire::Graph at);
 
  private:
   Timers& timers_;

@@ -63,6 +63,12 @@ void Lifecycle::start() {
     verdict_ = *before;
     status_.attempt = before->attempt;
     config_.load.graph = wire::graph_from_name(before->graph);
+    if (before->phase == Phase::kRetrying) ++status_.attempt;  // that it was waiting for
+    // What has never come to its end may have taken the container with it, and would again.
+    const auto trying = wire::graph_from_name(before->trying);
+    if (before->checked.empty() && trying && GraphTrial::blamed(config_.load, *trying)) {
+      log::Warn("A form of the model's graph is given up", {{"graph", before->trying}});
+    }
     if (before->final_failure) return fail(*before->final_failure, nullptr);
     if (before->phase != Phase::kDraining) {
       status_.engine_last_exit = std::format("the container ended while {}", phase_name(before->phase));
@@ -86,21 +92,29 @@ void Lifecycle::enter(Phase phase) {
     phase_began_ = timers_.now();
   }
   status_.final = phase == Phase::kFailed;
-  verdict_.phase = phase;
-  verdict_.attempt = status_.attempt;
-  memory_.remember(verdict_);
-  if (phase == Phase::kReady) {
-    memory_.last_words("");
-  } else if (status_.failure) {
-    memory_.last_words(
-        std::format("{}: {} {}", status_.failure->reason, status_.failure->message, status_.failure->remedy));
-  } else if (phase != Phase::kDraining) {
-    memory_.last_words(
-        std::format("ended while {}; if it was killed, the memory limit may be too low for the model",
-                    phase_name(phase)));
-  }
+  remember();
+  memory_.last_words(last_words(phase));
   log::Info("Phase", {{"phase", phase_name(phase)}, {"revision", config_.identity.revision}});
   if (observer_.changed) observer_.changed();
+}
+
+void Lifecycle::remember() {
+  verdict_.phase = status_.phase;
+  verdict_.attempt = status_.attempt;
+  verdict_.trying = trial_.at() ? wire::graph_name(*trial_.at()) : "";
+  memory_.remember(verdict_);
+}
+
+// What to tell of a container that ends in this phase and cannot tell any more.
+std::string Lifecycle::last_words(Phase phase) const {
+  if (phase == Phase::kReady || phase == Phase::kDraining) return "";
+  const auto& failure = status_.failure;
+  if (failure && (phase == Phase::kFailed || phase == Phase::kRetrying)) {
+    return std::format("{}: {} {}", failure->reason, failure->message, failure->remedy);
+  }
+  return std::format("ended while {}; if it was killed, the memory limit may be too low for the model{}",
+                     phase_name(phase),
+                     failure ? std::format(" (before that, {}: {})", failure->reason, failure->message) : "");
 }
 
 void Lifecycle::fetch() {
@@ -267,7 +281,11 @@ bool Lifecycle::launch(std::unique_ptr<Engine>& slot, Role role) {
 }
 
 void Lifecycle::progressed(const nlohmann::json& document) {
-  if (checking_ || loading_) trial_.heard(document);
+  if ((checking_ || loading_) && document.contains("graph")) {
+    trial_.heard(document);
+    const auto trying = trial_.at() ? wire::graph_name(*trial_.at()) : "";
+    if (trying != verdict_.trying) remember();
+  }
   const auto found = document.find("phase");
   if (found == document.end() || !found->is_string()) return;
   const auto phase = phase_from_name(found->get_ref<const std::string&>());
@@ -289,9 +307,10 @@ void Lifecycle::checked(const nlohmann::json& document) {
   status_.timings.check = seconds_since(phase_began_);
   verdict_.checked = status_.digest;
   const auto proof = part(document, "proof");
-  if (const auto tried = proof.find("graphs"); tried != proof.end()) graphs_tried_ = *tried;
+  if (const auto tried = proof.find("graphs"); tried != proof.end()) verdict_.graphs = *tried;
   verdict_.graph = text(part(proof, "runtime"), "graph");
   config_.load.graph = wire::graph_from_name(verdict_.graph);
+  remember();
   checker_->kill();
 }
 
@@ -313,8 +332,8 @@ void Lifecycle::loaded(const nlohmann::json& document) {
     status_.proof = *proof;
     add_signature(status_.proof);
     // It was told which form to serve; what was compared stands in the check's proof.
-    if (!graphs_tried_.is_null() && status_.proof.is_object() && !status_.proof.contains("graphs")) {
-      status_.proof["graphs"] = graphs_tried_;
+    if (!verdict_.graphs.is_null() && status_.proof.is_object() && !status_.proof.contains("graphs")) {
+      status_.proof["graphs"] = verdict_.graphs;
     }
   }
   if (const auto timings = document.find("timings"); timings != document.end() && timings->is_object()) {

@@ -74,6 +74,8 @@ class Lifecycle {
   using Clock = Timers::Clock;
 
   void enter(Phase phase);
+  std::string last_words(Phase phase) const;
+  void remember();
   void fetch();
   void fetched(std::expected<artifact::Fetched, wire::Failure> result);
   // What is at fault with the signature, if the revision demands a good one; else notes what the proof says.
@@ -131,7 +133,6 @@ class Lifecycle {
   std::optional<wire::Failure> pending_;  // what the engine said before it ended
   std::string forbidden_;                 // what the sandbox ended it for
   GraphTrial trial_;
-  nlohmann::json graphs_tried_;  // by the check
   Backoff world_{std::chrono::seconds(1), std::chrono::seconds(60)};
   Backoff respawn_{std::chrono::milliseconds(100), std::chrono::seconds(60)};
   std::optional<std::uint64_t> held_at_first_;  // when the engine began to serve

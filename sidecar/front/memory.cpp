@@ -35,6 +35,10 @@ std::optional<Memory::Verdict> Memory::recall() const {
   verdict.phase = phase_from_name(text("phase")).value_or(Phase::kStarting);
   verdict.checked = text("checked");
   verdict.graph = text("graph");
+  verdict.trying = text("trying");
+  if (const auto found = note.find("graphs"); found != note.end() && found->is_array()) {
+    verdict.graphs = *found;
+  }
   if (const auto found = note.find("failure"); found != note.end() && found->is_object()) {
     verdict.final_failure = wire::failure_from_json(*found);
   }
@@ -50,7 +54,9 @@ void Memory::remember(const Verdict& verdict) const {
                {"phase", phase_name(verdict.phase)},
                {"checked", verdict.checked},
                {"graph", verdict.graph},
+               {"trying", verdict.trying},
                {"attempt", verdict.attempt}};
+  if (!verdict.graphs.is_null()) note["graphs"] = verdict.graphs;
   if (verdict.final_failure) note["failure"] = wire::to_json(*verdict.final_failure);
   const auto part = file_.string() + ".part";
   std::ofstream file(part, std::ios::trunc);

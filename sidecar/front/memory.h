@@ -17,6 +17,8 @@ class Memory {
     Phase phase = Phase::kStarting;  // where the earlier life was when it last wrote
     std::string checked;             // the digest of the bytes that have passed the check
     std::string graph;               // the form that was the fastest there
+    nlohmann::json graphs;           // what was found about each there; null: nothing
+    std::string trying;              // the form that an engine was at; empty: none
     std::optional<wire::Failure> final_failure;
     int attempt = 1;
   };

@@ -95,6 +95,10 @@ class ScriptedLauncher::Thread final : public Process {
         if (!optimized) break;
         send(wire::Kind::kProgress, {{"graph", "optimized"}, {"withinSeconds", 60}});
         return Exit{.signal = SIGSEGV};
+      case OnLoad::kGraphSilent:
+        if (!optimized) break;
+        send(wire::Kind::kProgress, {{"graph", "optimized"}});
+        return std::nullopt;
       case OnLoad::kGraphHangs:
         if (!optimized) break;
         send(wire::Kind::kProgress, {{"graph", "optimized"}, {"withinSeconds", 0.05}});

@@ -51,7 +51,8 @@ class ScriptedLauncher final : public Launcher {
     kViolates,
     kViolatesSilently,
     kGraphDies,
-    kGraphHangs
+    kGraphHangs,
+    kGraphSilent  // hangs, and has not said how long it may take
   };
   std::atomic<OnLoad> check = OnLoad::kLoaded;
   std::atomic<OnLoad> serve = OnLoad::kLoaded;
