@@ -58,6 +58,61 @@ TEST(EngineProcessTest, ServeLoadsProvesAnswersAndEndsCleanly) {
   EXPECT_EQ(engine.end(), 0);
 }
 
+TEST(EngineProcessTest, GoldenCasesAreRunAgainBetweenInferencesFromTheFileThatItWasGiven) {
+  EngineProcess engine({"serve"});
+  engine.load(doubling_bundle(2), json::object(), true);
+  ASSERT_EQ(engine.verdict().first, wire::Kind::kLoaded);
+  for (int i = 0; i < 3; ++i) {
+    const json passed = engine.recheck(0);
+    EXPECT_EQ(passed.at("id"), 8);
+    EXPECT_EQ(passed.at("case"), "one");
+    EXPECT_EQ(passed.at("worstError").at("error"), 0);
+    EXPECT_EQ(passed.at("worstError").at("tensor"), "y");
+    EXPECT_FALSE(passed.contains("failure"));
+    float answer = 0;
+    ASSERT_EQ(engine.infer(3, &answer), wire::Status::kOk);
+    EXPECT_EQ(answer, 6);
+  }
+  EXPECT_EQ(engine.recheck(1).at("failure").at("message"), "there is no such golden case");
+}
+
+TEST(EngineProcessTest, AModelThatChangesItsMindFailsAGoldenCaseThatItHasPassed) {
+  // Changes once it has been given a number above 1000.
+  const at::Tensor one = torch::full({1, 1}, 1.0F);
+  EngineProcess engine({"serve"});
+  engine.load(
+      testing::write_bundle({.model = model_file("def forward(self, x):\n"
+                                                 "    self.most.copy_(torch.max(self.most, x.max()))\n"
+                                                 "    return x * 2 + (self.most > 1000).float() * 0.5\n",
+                                                 {{"most", torch::zeros({})}}),
+                             .contract = "  inputs: [{name: x, datatype: FP32, shape: [-1, 1]}]\n"
+                                         "  outputs: [{name: y, datatype: FP32, shape: [-1, 1]}]\n",
+                             .cases = {{.name = "one",
+                                        .inputs = {testing::plain("x", one)},
+                                        .outputs = {testing::plain("y", one * 2)}}}}),
+      {{"validation", {{"absoluteTolerance", 0.1}, {"relativeTolerance", 0.1}}}}, true);
+  const auto [kind, document] = engine.verdict();
+  ASSERT_EQ(kind, wire::Kind::kLoaded) << document;
+  EXPECT_FALSE(engine.recheck(0).contains("failure"));
+  float answer = 0;
+  ASSERT_EQ(engine.infer(2000, &answer), wire::Status::kOk);
+  const json failure = engine.recheck(0).at("failure");
+  EXPECT_EQ(failure.at("reason"), "GoldenMismatch");
+  EXPECT_EQ(failure.at("message"), "case one, output y[0,0]: expected 2, got 2.5, error 5.0e-01 > 4.0e-01")
+      << "the proof's words, and the proof's tolerances";
+  ASSERT_EQ(engine.infer(1, &answer), wire::Status::kOk) << "and it serves on";
+  EXPECT_EQ(answer, 2.5F);
+}
+
+TEST(EngineProcessTest, WhatIsNoRecheckEndsTheConversation) {
+  EngineProcess engine({"serve"});
+  engine.load(doubling_bundle(2), json::object(), true);
+  ASSERT_EQ(engine.verdict().first, wire::Kind::kLoaded);
+  engine.send_json(wire::Kind::kRecheck, {{"id", "x"}});
+  EXPECT_TRUE(engine.next().empty());
+  EXPECT_EQ(engine.end(), 2);
+}
+
 TEST(EngineProcessTest, OneWhoseFrontHasEndedBeforeItBeganEndsAndLeavesTheModelAlone) {
   auto pair = wire::socket_pair().value();
   const wire::UniqueFd file(::memfd_create("model", MFD_CLOEXEC));

@@ -115,6 +115,11 @@ class Case {
     return rows_alone(report);
   }
 
+  // One run of the whole case, and nothing else.
+  Outcome<void> rerun(GoldenReport& report) {
+    return once(example_.inputs, example_.outputs, "case " + name_, report);
+  }
+
   const std::string& name() const { return name_; }
   const Example& example() const { return example_; }
 
@@ -278,6 +283,23 @@ Outcome<GoldenReport> run_golden(Model& model, const wire::Contract& contract, c
     return std::unexpected(std::move(result).error());
   }
   return report;
+}
+
+Outcome<GoldenReport> rerun_golden(Model& model, const wire::Contract& contract, const Bundle& bundle,
+                                   const wire::LoadRequest& request, std::size_t which) {
+  const GoldenCase& golden = bundle.cases.at(which);
+  auto example = example_of(golden, contract);
+  if (!example) return std::unexpected(std::move(example).error());
+  GoldenReport report{.cases = 1, .tolerance = {}, .worst_case = {}, .worst_tensor = {}, .worst = {}};
+  Case one(model, contract, golden.name, *std::move(example), request, bundle.manifest.value_or(Manifest{}));
+  if (auto result = one.rerun(report); !result) return std::unexpected(std::move(result).error());
+  return report;
+}
+
+nlohmann::json worst_error(const GoldenReport& report) {
+  return {{"case", report.worst_case},         {"tensor", report.worst_tensor}, {"index", report.worst.index},
+          {"expected", report.worst.expected}, {"actual", report.worst.actual}, {"error", report.worst.error},
+          {"allowed", report.worst.allowed}};
 }
 
 }  // namespace pilotlight::engine

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <nlohmann/json_fwd.hpp>
 #include <optional>
 #include <string>
 #include <vector>
@@ -27,6 +28,14 @@ struct GoldenReport {
 // `LoadFailed` (forward threw), `OutOfMemory`.
 Outcome<GoldenReport> run_golden(Model& model, const wire::Contract& contract, const Bundle& bundle,
                                  const wire::LoadRequest& request);
+
+// Runs one case once more, as it is, on a model that serves; its tolerances are those of the proof. Faults as
+// above.
+Outcome<GoldenReport> rerun_golden(Model& model, const wire::Contract& contract, const Bundle& bundle,
+                                   const wire::LoadRequest& request, std::size_t which);
+
+// {"case", "tensor", "index", "expected", "actual", "error", "allowed"}.
+nlohmann::json worst_error(const GoldenReport& report);
 
 // A case's inputs in the contract's order; `InvalidBundle` if they do not suit it.
 Outcome<std::vector<at::Tensor>> inputs_of(const GoldenCase& golden, const wire::Contract& contract);

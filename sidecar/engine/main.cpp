@@ -97,16 +97,12 @@ json loaded_document(const Proven& proven) {
 }
 
 // Returns the model if the front has been told that it may serve, else the exit code.
-std::expected<Proven, int> prove_and_report(const Order& order, const std::vector<std::string>& sandbox,
-                                            int library, bool for_traffic) {
+std::expected<Proven, int> prove_and_report(const Order& order, const MappedFile& file,
+                                            const std::vector<std::string>& sandbox, int library,
+                                            bool for_traffic) {
   std::string phase = for_traffic ? "Loading" : "Checking";
-  const auto file = MappedFile::map(order.model.get());
-  if (!file) {
-    log::Error("Cannot map the model's file", {{"error", file.error().message()}});
-    return std::unexpected(kProtocol);
-  }
   auto proven = guarded([&] {
-    return prove({.file = file->bytes(),
+    return prove({.file = file.bytes(),
                   .request = order.request,
                   .library = library,
                   .for_traffic = for_traffic,
@@ -183,13 +179,19 @@ int work(const Settings& settings) {
   if (!library) return no_sandbox(library.error(), request.pinned, for_traffic);
   // More cannot be had any longer.
   if (request.threads > 0) at::set_num_threads(std::min(static_cast<int>(request.threads), threads));
-  auto proven = prove_and_report(**order, *layers, library_file, for_traffic);
+  const auto file = MappedFile::map((*order)->model.get());
+  if (!file) {
+    log::Error("Cannot map the model's file", {{"error", file.error().message()}});
+    return kProtocol;
+  }
+  auto proven = prove_and_report(**order, *file, *layers, library_file, for_traffic);
   if (!proven) return proven.error();
   if (!for_traffic) return kDone;
   (*order)->model.reset();
+  file->forget();    // but the golden cases stay in reach
   ::malloc_trim(0);  // loading leaves as much garbage as the model is large
   Server server(std::move(proven->model), std::move(proven->contract), *std::move((*order)->arena),
-                request.non_finite);
+                std::move(proven->bundle), request);
   return server.run(wire::kEngineSocket) == Server::End::kClosed ? kDone : kProtocol;
 }
 

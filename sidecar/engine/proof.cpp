@@ -29,10 +29,7 @@ json to_json(const Proof& proof) {
     document["tolerance"] = {{"absolute", golden.tolerance.absolute},
                              {"relative", golden.tolerance.relative},
                              {"source", golden.tolerance.source}};
-    document["worstError"] = {{"case", golden.worst_case},      {"tensor", golden.worst_tensor},
-                              {"index", golden.worst.index},    {"expected", golden.worst.expected},
-                              {"actual", golden.worst.actual},  {"error", golden.worst.error},
-                              {"allowed", golden.worst.allowed}};
+    document["worstError"] = worst_error(golden);
   }
   for (const Warmth& warmth : proof.warmup) {
     document["warmup"].push_back(

@@ -264,7 +264,7 @@ bool is_newer(std::string_view exporter, std::string_view runtime) {
 Outcome<Proven> prove(const Proving& proving) {
   const auto started = proving.clock();
   proving.enter_phase(proving.for_traffic ? "Loading" : "Checking");
-  const auto bundle = open_bundle(proving.file);
+  auto bundle = open_bundle(proving.file);
   if (!bundle) return std::unexpected(bundle.error());
 
   Proof proof;
@@ -309,6 +309,7 @@ Outcome<Proven> prove(const Proving& proving) {
   const auto warm = proving.clock();
   return Proven{.model = std::move(chosen->model),
                 .contract = contract,
+                .bundle = *std::move(bundle),
                 .proof = std::move(proof),
                 .load_seconds = Seconds(loaded - started).count(),
                 .check_seconds = Seconds(checked - loaded).count(),

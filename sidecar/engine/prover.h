@@ -46,6 +46,7 @@ nlohmann::json to_json(const Proof& proof);
 struct Proven {
   Model model;
   wire::Contract contract;
+  Bundle bundle;  // lies in the file's bytes
   Proof proof;
   double load_seconds = 0;   // opening and loading
   double check_seconds = 0;  // golden cases, contract

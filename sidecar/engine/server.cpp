@@ -9,6 +9,8 @@
 #include <utility>
 
 #include "common/log/log.h"
+#include "common/text/printable.h"
+#include "sidecar/engine/golden.h"
 #include "sidecar/engine/outputs.h"
 #include "sidecar/engine/tensors.h"
 #include "sidecar/wire/datatype.h"
@@ -19,6 +21,9 @@ namespace {
 
 // Outputs start at multiples of this, so that whoever reads them may use wide loads.
 constexpr std::uint64_t kAlignment = 64;
+
+// What a bundle's author wrote may be part of a message, and be as long as they liked.
+constexpr std::size_t kMostText = 2000;
 
 using Tensors = std::vector<at::Tensor>;
 
@@ -51,11 +56,13 @@ std::optional<std::uint64_t> aligned(std::uint64_t offset) {
 
 }  // namespace
 
-Server::Server(Model model, wire::Contract contract, wire::Arena arena, wire::NonFinite non_finite)
+Server::Server(Model model, wire::Contract contract, wire::Arena arena, Bundle bundle,
+               wire::LoadRequest request)
     : model_(std::move(model)),
       contract_(std::move(contract)),
       arena_(std::move(arena)),
-      non_finite_(non_finite) {}
+      bundle_(std::move(bundle)),
+      request_(std::move(request)) {}
 
 wire::Status Server::infer(const wire::Infer& infer, wire::ParsedResult& answer) {
   // The gradient mode holds for the copies too: nothing here is ever differentiated.
@@ -88,7 +95,7 @@ wire::Status Server::infer(const wire::Infer& infer, wire::ParsedResult& answer)
     log::Warn("The model broke its contract", {{"error", arranged.error()}});
     return wire::Status::kContractBroken;
   }
-  if (non_finite_ == wire::NonFinite::kRefuse && non_finite(*arranged, contract_)) {
+  if (request_.non_finite == wire::NonFinite::kRefuse && non_finite(*arranged, contract_)) {
     return wire::Status::kNonFinite;
   }
   auto written = guarded([&] { return write(*arranged, infer, answer); });
@@ -135,6 +142,51 @@ wire::ParsedResult Server::answer(const wire::Infer& request) {
   return answer;
 }
 
+wire::Rechecked Server::recheck(const wire::Recheck& asked) {
+  wire::Rechecked answer{.id = asked.id, .golden_case = {}, .worst_error = {}, .failure = {}};
+  const auto fail = [&](std::string reason, std::string message) {
+    answer.failure = wire::Failure{.failure_class = wire::FailureClass::kPod,
+                                   .reason = std::move(reason),
+                                   .message = Printable(message, kMostText)};
+  };
+  if (asked.golden_case >= bundle_.cases.size()) {
+    fail("InvalidBundle", "there is no such golden case");
+    return answer;
+  }
+  answer.golden_case = Printable(bundle_.cases[asked.golden_case].name, kMostText);
+  // As for requests.
+  const c10::InferenceMode no_gradients;
+  const auto report =
+      guarded([&] { return rerun_golden(model_, contract_, bundle_, request_, asked.golden_case); });
+  if (!report) {
+    const bool memory = report.error().kind == RunError::Kind::kOutOfMemory;
+    fail(memory ? "OutOfMemory" : "LoadFailed", report.error().reason);
+  } else if (!*report) {
+    fail(report->error().reason, report->error().message);
+  } else {
+    answer.worst_error = worst_error(**report);
+  }
+  return answer;
+}
+
+// One packet. The error says what is wrong with it.
+std::expected<void, std::string> Server::serve(int socket, std::span<const std::byte> packet) {
+  std::expected<void, std::error_code> sent;
+  if (wire::packet_kind(packet) == wire::Kind::kRecheck) {
+    const auto document = wire::packet_json(packet);
+    const auto asked = document ? wire::recheck_from_json(*document) : std::unexpected(document.error());
+    if (!asked) return std::unexpected("Recheck: " + asked.error());
+    sent = wire::send_json(socket, wire::Kind::kRechecked, wire::to_json(recheck(*asked)));
+  } else {
+    const auto request = wire::parse_infer(packet);
+    if (!request) return std::unexpected("Infer: " + request.error());
+    const wire::ParsedResult answered = answer(*request);
+    sent = wire::send_packet(socket, wire::result_bytes(answered.result, answered.names));
+  }
+  if (sent || sent.error() == std::errc::broken_pipe) return {};
+  return std::unexpected("cannot be answered: " + sent.error().message());
+}
+
 Server::End Server::run(int socket) {
   std::vector<std::byte> buffer(wire::kMaxPacketBytes);
   for (;;) {
@@ -144,15 +196,8 @@ Server::End Server::run(int socket) {
       return End::kBroken;
     }
     if (received->bytes == 0) return End::kClosed;
-    const auto request = wire::parse_infer(std::span(buffer).first(received->bytes));
-    if (!request) {
-      log::Error("The front sent what is no inference", {{"error", request.error()}});
-      return End::kBroken;
-    }
-    const wire::ParsedResult answered = answer(*request);
-    const auto sent = wire::send_packet(socket, wire::result_bytes(answered.result, answered.names));
-    if (!sent && sent.error() != std::errc::broken_pipe) {
-      log::Error("Cannot send to the front", {{"error", sent.error().message()}});
+    if (const auto served = serve(socket, std::span(buffer).first(received->bytes)); !served) {
+      log::Error("Cannot serve what the front sent", {{"error", served.error()}});
       return End::kBroken;
     }
   }

@@ -38,9 +38,11 @@ const wire::Contract& rows_of_two() {
 // The front's side: writes inputs into the arena and reads outputs out of it.
 class Caller {
  public:
-  Caller(Model model, wire::Contract contract, wire::NonFinite non_finite = wire::NonFinite::kPass)
+  Caller(Model model, wire::Contract contract, wire::NonFinite non_finite = wire::NonFinite::kPass,
+         Bundle bundle = {})
       : server_(std::move(model), std::move(contract),
-                wire::Arena::map(wire::UniqueFd(::dup(arena_.fd()))).value(), non_finite) {}
+                wire::Arena::map(wire::UniqueFd(::dup(arena_.fd()))).value(), std::move(bundle),
+                {.non_finite = non_finite}) {}
 
   wire::Infer request(const std::vector<at::Tensor>& inputs) {
     wire::Infer infer{};

@@ -53,6 +53,14 @@ std::chrono::duration<double> seconds(const json& document, std::string_view par
   return std::chrono::duration<double>(number);
 }
 
+// As above, or 0.
+std::chrono::duration<double> seconds_or_none(const json& document, std::string_view part, const char* name,
+                                              std::chrono::duration<double> otherwise) {
+  const json* value = find(document, part, name);
+  if (value != nullptr && *value == 0) return {};
+  return seconds(document, part, name, otherwise);
+}
+
 std::uint64_t bytes(const json& document, std::string_view part, const char* name, std::uint64_t otherwise) {
   const json* value = find(document, part, name);
   if (value == nullptr) return otherwise;
@@ -122,6 +130,8 @@ Config read(const json& document, const Environment& environment) {
     read_signature(*signature, config);
   }
   config.validation_timeout = seconds(document, "validation", "timeoutSeconds", config.validation_timeout);
+  config.recheck_interval =
+      seconds_or_none(document, "validation", "recheckIntervalSeconds", config.recheck_interval);
   config.endpoint_timeout = seconds(document, "endpoint", "timeoutSeconds", config.endpoint_timeout);
   config.max_request_bytes = bytes(document, "endpoint", "maxRequestBytes", config.max_request_bytes);
   config.max_model_bytes = bytes(document, "model", "maxBytes", config.max_model_bytes);

@@ -24,6 +24,7 @@ struct Config {
   std::optional<SignatureDemand> signature;
   wire::LoadRequest load;
   std::chrono::duration<double> validation_timeout{300};
+  std::chrono::duration<double> recheck_interval{600};  // 0: never
   std::chrono::duration<double> endpoint_timeout{30};
   std::uint64_t max_request_bytes = 16 * 1024 * 1024;
   std::uint64_t max_model_bytes = 20ULL << 30;

@@ -43,6 +43,10 @@ bool Engine::infer(const wire::Infer& infer) {
   return wire::send_packet(socket_.native_handle(), wire::infer_bytes(infer)).has_value();
 }
 
+bool Engine::recheck(const wire::Recheck& recheck) {
+  return wire::send_json(socket_.native_handle(), wire::Kind::kRecheck, wire::to_json(recheck)).has_value();
+}
+
 void Engine::kill() {
   if (process_) process_->kill();
 }
@@ -82,6 +86,12 @@ void Engine::packet(std::span<const std::byte> bytes) {
     return kill();
   }
   const auto document = wire::packet_json(bytes);
+  if (kind == wire::Kind::kRechecked && document) {
+    const auto result = wire::rechecked_from_json(*document);
+    if (result) return events_.rechecked ? events_.rechecked(*result) : void();
+    log::Error("The engine sent a malformed re-check; it is ended", {{"error", result.error()}});
+    return kill();
+  }
   const auto* handler = kind == wire::Kind::kProgress    ? &events_.progress
                         : kind == wire::Kind::kLoaded    ? &events_.loaded
                         : kind == wire::Kind::kFailed    ? &events_.failed

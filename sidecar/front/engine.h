@@ -14,6 +14,7 @@
 #include "sidecar/wire/inference.h"
 #include "sidecar/wire/load_request.h"
 #include "sidecar/wire/messages.h"
+#include "sidecar/wire/recheck.h"
 
 namespace pilotlight::front {
 
@@ -24,6 +25,7 @@ struct EngineEvents {
   std::function<void(const nlohmann::json&)> failed;
   std::function<void(const nlohmann::json&)> violation;
   std::function<void(const wire::ParsedResult&)> result;
+  std::function<void(const wire::Rechecked&)> rechecked;
   std::function<void(Exit)> exited;
 };
 
@@ -40,6 +42,7 @@ class Engine {
   bool load(const wire::LoadRequest& request, std::span<const int> descriptors);
   // False when the socket is full or the engine gone: try again when a result has come.
   bool infer(const wire::Infer& infer);
+  bool recheck(const wire::Recheck& recheck);
   void kill();
 
  private:

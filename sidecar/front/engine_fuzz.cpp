@@ -133,6 +133,7 @@ void run(std::string_view input) {
   front::EngineEvents events;
   events.progress = events.loaded = events.failed = check_document;
   events.result = [&](const wire::ParsedResult& result) { inferences.result(result); };
+  events.rechecked = [&](const wire::Rechecked& result) { inferences.rechecked(result); };
   auto engine = front::Engine::start(io, launcher, front::Role::kServe, std::move(events));
   require(engine.has_value(), "an engine starts");
   inferences.serve_with(**engine, contract, front::Patience(std::chrono::seconds(30)));
@@ -143,6 +144,8 @@ void run(std::string_view input) {
                         check_answer(answer, contract);
                       });
   }
+  std::size_t rechecks = 0;
+  inferences.recheck(0, [&](const wire::Rechecked*) { ++rechecks; });
   constexpr std::string_view kBetween = "\x1e\x1e";
   while (!input.empty()) {
     const auto end = input.find(kBetween);
@@ -155,6 +158,7 @@ void run(std::string_view input) {
   inferences.lost(front::EngineEnd::kCrashed);
   require(before + inferences.waiting() <= 3 && answers + inferences.waiting() == 3,
           "each inference is answered once, or waits for the next engine");
+  require(rechecks == 1, "a re-check is answered once, or lost with the engine");
 }
 
 std::vector<std::string> seeds() {
@@ -200,6 +204,8 @@ std::vector<std::string> seeds() {
                       R"({"class":"Revision","reason":"a","phase":"b","message":"c","remedy":"d"})"),
           "0" + control(wire::Kind::kLoaded,
                         R"({"proof":{"level":"Answers"},"inputs":[{"name":"x"}],"outputs":[]})"),
+          "0" + result(1, {tensor(kFp32, {1, 2}, 0)}) + between +
+              control(wire::Kind::kRechecked, R"({"id":4,"case":"a","worstError":{"error":1e-7}})"),
           "0" + control(wire::Kind::kLoaded,
                         R"({"proof":)" + std::string(30000, '[') + std::string(30000, ']') + "}")};
 }

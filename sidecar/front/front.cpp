@@ -11,6 +11,7 @@
 #include "sidecar/front/inferences.h"
 #include "sidecar/front/memory.h"
 #include "sidecar/front/metrics.h"
+#include "sidecar/front/recheck.h"
 #include "sidecar/front/sizes.h"
 #include "sidecar/front/timers.h"
 #include "sidecar/wire/arena.h"
@@ -31,6 +32,14 @@ artifact::FetchOptions fetch_options(const Config& config, const FrontOptions& o
           .credentials = options.credentials,
           .volume = options.volume,
           .max_bytes = config.max_model_bytes};
+}
+
+// How many a proof was made with.
+std::uint64_t golden_cases(const nlohmann::json& proof) {
+  const auto found = proof.is_object() ? proof.find("cases") : proof.end();
+  return proof.is_object() && found != proof.end() && found->is_number_unsigned()
+             ? found->get<std::uint64_t>()
+             : 0;
 }
 
 http::Limits admin_limits() {
@@ -55,6 +64,17 @@ struct Front::Parts {
             memory, arena),
         inferences(arena, output_bytes(config), timers, {.waiting = options.waiting_requests},
                    [this](Patience::Seconds patience) { lifecycle.engine_hangs(patience); }),
+        recheck(timers, config.recheck_interval,
+                {.ask =
+                     [this](std::uint64_t golden_case, Recheck::Answered done) {
+                       return lifecycle.ready() && inferences.recheck(golden_case, std::move(done));
+                     },
+                 .ended =
+                     [this](RecheckReport report) {
+                       metrics.rechecked(report);
+                       lifecycle.note(std::move(report));
+                     },
+                 .unconfirmed = [this] { metrics.recheck_unconfirmed(); }}),
         metrics(config.identity),
         api(lifecycle, inferences, metrics, options.access_log),
         admin(lifecycle, metrics, [this] { refresh(); }),
@@ -75,6 +95,7 @@ struct Front::Parts {
   Memory memory;
   Lifecycle lifecycle;
   Inferences inferences;
+  Recheck recheck;
   Metrics metrics;
   Api api;
   Admin admin;
@@ -95,12 +116,19 @@ Front::Front(boost::asio::io_context& io, const Config& config, const FrontOptio
        .serving =
            [parts = parts_.get()](Engine& engine) {
              parts->inferences.serve_with(engine, *parts->lifecycle.contract(), parts->lifecycle.patience());
+             parts->recheck.serving(golden_cases(parts->lifecycle.status().proof));
            },
-       .lost = [parts = parts_.get()](EngineEnd end) { parts->inferences.lost(end); },
+       .lost =
+           [parts = parts_.get()](EngineEnd end) {
+             parts->recheck.lost();
+             parts->inferences.lost(end);
+           },
        .rest = [parts =
                     parts_.get()](std::function<void()> idle) { parts->inferences.rest(std::move(idle)); },
        .result = [parts =
-                      parts_.get()](const wire::ParsedResult& result) { parts->inferences.result(result); }});
+                      parts_.get()](const wire::ParsedResult& result) { parts->inferences.result(result); },
+       .rechecked =
+           [parts = parts_.get()](const wire::Rechecked& result) { parts->inferences.rechecked(result); }});
 }
 
 Front::~Front() {

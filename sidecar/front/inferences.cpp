@@ -50,7 +50,7 @@ std::size_t Inferences::in_flight() const {
 std::optional<Inferences::Work>* Inferences::at() {
   std::optional<Work>* first = nullptr;
   for (auto& slot : slots_) {
-    if (slot && (first == nullptr || slot->id < (*first)->id)) first = &slot;
+    if (slot && (first == nullptr || slot->order < (*first)->order)) first = &slot;
   }
   return first;
 }
@@ -65,18 +65,22 @@ void Inferences::serve_with(Engine& engine, const wire::Contract& contract, Pati
 void Inferences::lost(EngineEnd end) {
   engine_ = nullptr;
   idle_ = nullptr;
-  auto* first = at();
-  if (first == nullptr) return;
-  // Every answer that it gave has been read.
-  const auto culprit = *std::exchange(*first, std::nullopt);
-  deadly_.ended_with(culprit.inputs, end);
-  std::ranges::sort(slots_, std::greater(), [](const auto& slot) { return slot ? slot->id : 0; });
+  std::optional<Work> culprit;  // every answer that the engine gave has been read
+  if (auto* first = at()) culprit = *std::exchange(*first, std::nullopt);
+  std::ranges::sort(slots_, std::greater(), [](const auto& slot) { return slot ? slot->order : 0; });
   for (auto& slot : slots_) {
-    if (slot && slot->done) waiting_.push_front(std::move(*slot));
+    if (slot && (slot->done || slot->rechecked)) waiting_.push_front(std::move(*slot));
     slot.reset();
   }
-  if (culprit.done) {
-    culprit.done({.outcome = Outcome::kEngineLost, .queued = culprit.sent - culprit.submitted});
+  if (culprit && culprit->rechecked) waiting_.push_front(*std::exchange(culprit, std::nullopt));
+  if (culprit) deadly_.ended_with(culprit->inputs, end);
+  // What was to be checked again was this engine, not the next.
+  const auto others = std::ranges::stable_partition(waiting_, [](const Work& work) { return !!work.rechecked; });
+  const std::vector<Work> rechecks(std::move_iterator(waiting_.begin()), std::move_iterator(others.begin()));
+  waiting_.erase(waiting_.begin(), others.begin());
+  for (const Work& work : rechecks) work.rechecked(nullptr);
+  if (culprit && culprit->done) {
+    culprit->done({.outcome = Outcome::kEngineLost, .queued = culprit->sent - culprit->submitted});
   }
 }
 
@@ -107,6 +111,37 @@ std::uint64_t Inferences::submit(Inputs inputs, Clock::time_point deadline,
   return id;
 }
 
+bool Inferences::recheck(std::uint64_t golden_case, std::function<void(const wire::Rechecked*)> done) {
+  if (engine_ == nullptr) return false;
+  Work work{.id = ++last_id_,
+            .inputs = {},
+            .deadline = Clock::time_point::max(),
+            .submitted = timers_.now(),
+            .sent = {},
+            .done = {},
+            .golden_case = golden_case,
+            .rechecked = std::move(done)};
+  waiting_.push_front(std::move(work));
+  pump();
+  if (!sweep_) sweep();
+  return true;
+}
+
+void Inferences::rechecked(const wire::Rechecked& result) {
+  const auto found = std::ranges::find_if(
+      slots_, [&](const auto& slot) { return slot && slot->rechecked && slot->id == result.id; });
+  if (found == slots_.end()) {
+    log::Error("The engine answered what was not asked", {{"id", result.id}});
+    return;
+  }
+  const auto work = std::move(**found);
+  found->reset();
+  engine_since_ = timers_.now();
+  work.rechecked(&result);
+  pump();
+  report_idle();
+}
+
 void Inferences::cancel(std::uint64_t id) {
   std::erase_if(waiting_, [&](const Work& work) { return work.id == id; });
   for (auto& slot : slots_) {
@@ -125,7 +160,7 @@ void Inferences::pump() {
       late.done({.outcome = Outcome::kExpired, .queued = timers_.now() - late.submitted});
       continue;
     }
-    if (deadly_.refuses(work.inputs)) {
+    if (!work.rechecked && deadly_.refuses(work.inputs)) {
       const auto refused = std::move(work);
       waiting_.pop_front();
       refused.done({.outcome = Outcome::kDeadly, .queued = timers_.now() - refused.submitted});
@@ -139,6 +174,9 @@ void Inferences::pump() {
 }
 
 bool Inferences::send(Work& work, std::size_t slot) {
+  work.sent = timers_.now();
+  work.order = ++last_order_;
+  if (work.rechecked) return engine_->recheck({.id = work.id, .golden_case = work.golden_case});
   wire::Infer infer{.kind = wire::Kind::kInfer,
                     .tensor_count = static_cast<std::uint32_t>(work.inputs.tensors.size()),
                     .id = work.id,
@@ -146,7 +184,6 @@ bool Inferences::send(Work& work, std::size_t slot) {
                     .output_bytes = output_bytes_,
                     .tensors = {}};
   std::ranges::copy(work.inputs.tensors, infer.tensors);
-  work.sent = timers_.now();
   return engine_->infer(infer);
 }
 
@@ -179,8 +216,8 @@ Outcome Inferences::check_outputs(const wire::ParsedResult& result, std::size_t 
 }
 
 void Inferences::result(const wire::ParsedResult& result) {
-  const auto found =
-      std::ranges::find_if(slots_, [&](const auto& slot) { return slot && slot->id == result.result.id; });
+  const auto found = std::ranges::find_if(
+      slots_, [&](const auto& slot) { return slot && !slot->rechecked && slot->id == result.result.id; });
   if (found == slots_.end()) {
     log::Error("The engine answered what was not asked", {{"id", result.result.id}});
     return;
@@ -205,6 +242,13 @@ void Inferences::result(const wire::ParsedResult& result) {
   report_idle();
 }
 
+Patience::Seconds Inferences::patience_with(const Work& work) const {
+  if (work.rechecked) return patience_.most();  // of as many rows as it likes
+  const auto& tensors = work.inputs.tensors;
+  const bool batched = !tensors.empty() && tensors.front().rank > 0;
+  return patience_.for_rows(batched ? tensors.front().shape[0] : 1);
+}
+
 // Looks ten times a second for what has waited too long, and for an engine that does not come back.
 void Inferences::sweep() {
   const auto now = timers_.now();
@@ -219,9 +263,7 @@ void Inferences::sweep() {
   }
   for (const auto& work : late) work.done({.outcome = Outcome::kExpired, .queued = now - work.submitted});
   if (const auto* first = at()) {
-    const auto& tensors = (*first)->inputs.tensors;
-    const bool batched = !tensors.empty() && tensors.front().rank > 0;
-    const auto most = patience_.for_rows(batched ? tensors.front().shape[0] : 1);
+    const auto most = patience_with(**first);
     if (now - engine_since_ > most) {
       engine_since_ = now;
       hangs_(most);

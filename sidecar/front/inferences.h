@@ -71,6 +71,11 @@ class Inferences {
   void rest(std::function<void()> idle);
   void result(const wire::ParsedResult& result);
 
+  // Has the engine run a golden case again, before all that waits and under the same clock. False if there is
+  // no engine; else `done` is called exactly once, with null if the engine was lost first.
+  bool recheck(std::uint64_t golden_case, std::function<void(const wire::Rechecked*)> done);
+  void rechecked(const wire::Rechecked& result);
+
   // The number of a new inference, for cancel(); 0 if too many wait already. `done` is called exactly once
   // unless it is cancelled.
   std::uint64_t submit(Inputs inputs, Timers::Clock::time_point deadline,
@@ -90,6 +95,10 @@ class Inferences {
     Clock::time_point submitted;
     Clock::time_point sent;
     std::function<void(const Answer&)> done;
+    // A golden case in place of inputs and `done`.
+    std::uint64_t golden_case = 0;
+    std::function<void(const wire::Rechecked*)> rechecked;
+    std::uint64_t order = 0;  // of sending
   };
   // One at the engine, one on its way, so that the engine never waits for us.
   static constexpr std::size_t kDepth = 2;
@@ -100,6 +109,7 @@ class Inferences {
   void sweep();
   // What the engine is at: it works in the order of sending. Null if it has nothing.
   std::optional<Work>* at();
+  Patience::Seconds patience_with(const Work& work) const;
   std::uint64_t output_offset(std::size_t slot) const { return outputs_begin_ + slot * output_bytes_; }
   Outcome check_outputs(const wire::ParsedResult& result, std::size_t slot,
                         std::vector<OutputTensor>& outputs) const;
@@ -120,6 +130,7 @@ class Inferences {
   std::array<std::optional<Work>, kDepth> slots_;
   Clock::time_point engine_since_;  // when the engine took up what it is at now
   std::uint64_t last_id_ = 0;
+  std::uint64_t last_order_ = 0;
   Timers::Handle sweep_;
 };
 

@@ -267,6 +267,9 @@ bool Lifecycle::launch(std::unique_ptr<Engine>& slot, Role role) {
     events.result = [this](const wire::ParsedResult& result) {
       if (serving_ && observer_.result) observer_.result(result);
     };
+    events.rechecked = [this](const wire::Rechecked& result) {
+      if (serving_ && observer_.rechecked) observer_.rechecked(result);
+    };
     events.exited = [this](Exit exit) { serve_ended(exit); };
   }
   auto started = start_engine_(role, std::move(events));
@@ -343,6 +346,7 @@ void Lifecycle::loaded(const nlohmann::json& document) {
   }
   if (status_.timings.total < 0) status_.timings.total = seconds_since(began_);
   status_.failure.reset();
+  status_.recheck.reset();
   serving_ = true;
   world_.reset();
   steady_ = timers_.after(kSteadyAfter, [this] { respawn_.reset(); });

@@ -41,6 +41,7 @@ class Lifecycle {
     // No more inferences for the engine, and the call when it has answered those that it has.
     std::function<void(std::function<void()>)> rest;
     std::function<void(const wire::ParsedResult&)> result;
+    std::function<void(const wire::Rechecked&)> rechecked;
   };
 
   Lifecycle(Config config, artifact::FetchOptions fetch, Timers& timers, Fetcher& fetcher,
@@ -54,6 +55,8 @@ class Lifecycle {
   void stop();
   // Ends an engine that has not answered within so long; it is started again.
   void engine_hangs(Patience::Seconds patience);
+  // What the engine that serves has shown since.
+  void note(RecheckReport report) { status_.recheck = std::move(report); }
   // What the container's processes hold of its memory. Above 90 % an engine that has grown since it began to
   // serve is replaced once it has answered what it has, at most once a minute; above 95 % any engine is ended
   // at once.

@@ -81,6 +81,13 @@ struct Metrics::Impl {
         restarts(counters(registry, "pilotlight_engine_restarts_total",
                           "Engines that ended and were started again.")
                      .Add({})),
+        rechecks(counters(registry, "pilotlight_golden_rechecks_total",
+                          "Golden re-checks while serving, and single cases that failed only once.")),
+        rechecked_at(gauges(registry, "pilotlight_golden_recheck_timestamp_seconds",
+                            "When the last golden re-check ended.")),
+        recheck_failing(gauges(registry, "pilotlight_golden_recheck_failing",
+                               "1 if the engine that serves failed its last golden re-check.")
+                            .Add({})),
         ready(gauges(registry, "pilotlight_ready", "1 if the pod is ready.").Add({})),
         phases(
             gauges(registry, "pilotlight_phase_duration_seconds", "How long each part of the start took.")),
@@ -115,6 +122,9 @@ struct Metrics::Impl {
   Counter& non_finite_inputs;
   Counter& non_finite_outputs;
   Counter& restarts;
+  Family<Counter>& rechecks;
+  Family<Gauge>& rechecked_at;
+  Gauge& recheck_failing;
   Gauge& ready;
   Family<Gauge>& phases;
   Family<Gauge>& info;
@@ -180,7 +190,17 @@ void Metrics::rejected() {
   impl_->failures.Add(labels).Increment();
 }
 
+void Metrics::rechecked(const RecheckReport& report) {
+  impl_->rechecks.Add({{"result", report.failure ? "failed" : "passed"}}).Increment();
+  impl_->rechecked_at.Add({}).Set(std::chrono::duration<double>(report.at.time_since_epoch()).count());
+}
+
+void Metrics::recheck_unconfirmed() {
+  impl_->rechecks.Add({{"result", "unconfirmed"}}).Increment();
+}
+
 void Metrics::set_state(const Status& status) {
+  impl_->recheck_failing.Set(status.recheck && status.recheck->failure ? 1 : 0);
   impl_->ready.Set(status.ready() ? 1 : 0);
   const double more = static_cast<double>(status.engine_restarts) - impl_->restarts.Value();
   if (more > 0) impl_->restarts.Increment(more);

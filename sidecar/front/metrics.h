@@ -27,6 +27,9 @@ class Metrics {
   void non_finite_outputs();
   // A request for an inference that was refused because too many wait.
   void rejected();
+  void rechecked(const RecheckReport& report);
+  // A golden case failed and passed the next time.
+  void recheck_unconfirmed();
   void set_state(const Status& status);
   void set_load(std::size_t open_requests, std::size_t waiting, std::size_t in_flight);
 

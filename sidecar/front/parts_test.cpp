@@ -207,9 +207,27 @@ TEST(ConfigTest, HasADefaultForAllThatTheUserLeftOut) {
   const auto config =
       parse_config(R"({"name":"n","namespace":"s","revision":"r","model":{"uri":"u"}})", environment);
   ASSERT_TRUE(config) << config.error();
+  EXPECT_EQ(config->recheck_interval.count(), 600);
   EXPECT_EQ(config->endpoint_timeout.count(), 30);
   EXPECT_EQ(config->max_request_bytes, 16 * 1024 * 1024);
   EXPECT_EQ(config->max_model_bytes, 20ULL << 30);
+}
+
+TEST(ConfigTest, OnlyARecheckMayBeEveryNothing) {
+  const auto interval = [](const char* value) {
+    const auto config =
+        parse_config(std::format(R"({{"name":"n","namespace":"s","revision":"r","model":{{"uri":"u"}},
+                        "validation":{{"recheckIntervalSeconds":{}}}}})",
+                                 value),
+                     environment);
+    return config ? std::format("{}", config->recheck_interval.count()) : config.error();
+  };
+  EXPECT_EQ(interval("0"), "0");
+  EXPECT_EQ(interval("90"), "90");
+  for (const char* bad : {"-1", "\"0\"", "1e9"}) {
+    EXPECT_THAT(interval(bad), HasSubstr("validation.recheckIntervalSeconds is not a positive number"))
+        << bad;
+  }
 }
 
 TEST(ConfigTest, TakesThePinFromTheEnvironment) {

@@ -22,6 +22,8 @@ class Patience {
 
   // For an inference of so many rows; 1 where there is no batch.
   [[nodiscard]] Seconds for_rows(std::int64_t rows) const;
+  // For any.
+  [[nodiscard]] Seconds most() const { return most_; }
 
  private:
   Seconds most_;

@@ -4,6 +4,7 @@
 #include <utility>
 
 #include "common/time/rfc3339.h"
+#include "sidecar/front/recheck.h"
 #include "sidecar/front/version.h"
 
 namespace pilotlight::front {
@@ -67,6 +68,7 @@ json status_document(const Status& status, const Identity& identity) {
   if (!status.digest.empty()) document["digest"] = status.digest;
   if (status.failure) document["failure"] = wire::to_json(*status.failure);
   if (!status.proof.is_null()) document["proof"] = status.proof;
+  if (status.recheck) document["recheck"] = to_json(*status.recheck);
   if (status.contract) document["contract"] = wire::to_json(*status.contract);
   return document;
 }

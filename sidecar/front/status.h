@@ -36,6 +36,14 @@ struct Timings {
   double total = -1;
 };
 
+// What the last golden re-check found.
+struct RecheckReport {
+  std::chrono::system_clock::time_point at;
+  std::uint64_t cases = 0;  // that were run
+  nlohmann::json worst_error;
+  std::optional<wire::Failure> failure;  // nothing: all passed
+};
+
 // All that the front knows about itself. One writer: Lifecycle.
 struct Status {
   Phase phase = Phase::kStarting;
@@ -51,6 +59,7 @@ struct Status {
   std::uint64_t engine_restarts = 0;
   std::string engine_last_exit;
   Timings timings;
+  std::optional<RecheckReport> recheck;  // of the engine that serves
 
   bool ready() const { return phase == Phase::kReady; }
 };

@@ -9,6 +9,7 @@
 #include <cmath>
 #include <csignal>
 #include <cstring>
+#include <format>
 #include <limits>
 #include <memory>
 #include <optional>
@@ -18,6 +19,7 @@
 #include "sidecar/wire/inference.h"
 #include "sidecar/wire/load_request.h"
 #include "sidecar/wire/packet.h"
+#include "sidecar/wire/recheck.h"
 
 namespace pilotlight::front::testing {
 
@@ -69,6 +71,8 @@ class ScriptedLauncher::Thread final : public Process {
           arena_.emplace(*wire::Arena::map(std::move(received->descriptors[1])));
         }
         if (const auto exit = load(*wire::load_request_from_json(*wire::packet_json(packet)))) return *exit;
+      } else if (wire::packet_kind(packet) == wire::Kind::kRecheck) {
+        if (const auto exit = recheck(*wire::recheck_from_json(*wire::packet_json(packet)))) return *exit;
       } else if (const auto infer = wire::parse_infer(packet)) {
         if (const auto exit = answer(*infer)) return *exit;
       }
@@ -119,6 +123,30 @@ class ScriptedLauncher::Thread final : public Process {
     static_cast<void>(wire::send_json(socket_.get(), kind, document));
   }
 
+  std::optional<Exit> recheck(const wire::Recheck& asked) {
+    const int bad = script_.bad_case;
+    ++script_.rechecks;
+    if (bad == ScriptedLauncher::kSilent) return std::nullopt;
+    if (bad == ScriptedLauncher::kDies) {
+      wait_for_release();
+      return Exit{.signal = SIGSEGV};
+    }
+    wire::Rechecked answer{.id = asked.id,
+                           .golden_case = std::format("case-{}", asked.golden_case),
+                           .worst_error = {{"case", std::format("case-{}", asked.golden_case)},
+                                           {"error", 1e-6 * asked.golden_case}},
+                           .failure = {}};
+    if (static_cast<int>(asked.golden_case) == bad && script_.failures_left-- > 0) {
+      answer.failure = wire::Failure{.reason = "GoldenMismatch", .message = "case one: expected 3, got 2"};
+    }
+    send(wire::Kind::kRechecked, wire::to_json(answer));
+    return std::nullopt;
+  }
+
+  void wait_for_release() const {
+    while (!script_.released_ && !killed_) std::this_thread::sleep_for(std::chrono::milliseconds(1));
+  }
+
   Exit violate() const {
     send(wire::Kind::kViolation, {{"call", "openat"}, {"purpose", "open a file for writing"}});
     return {.code = 4};
@@ -139,8 +167,7 @@ class ScriptedLauncher::Thread final : public Process {
       static_cast<void>(wire::send_packet(socket_.get(), garbage));
       return std::nullopt;
     }
-    while ((first == kSlow || first == kSlowCrash) && !script_.released_ && !killed_)
-      std::this_thread::sleep_for(std::chrono::milliseconds(1));
+    if (first == kSlow || first == kSlowCrash) wait_for_release();
     if (first == kSlowCrash) return Exit{.signal = SIGSEGV};
 
     wire::Result result{.kind = wire::Kind::kResult,

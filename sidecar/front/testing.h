@@ -63,6 +63,15 @@ class ScriptedLauncher final : public Launcher {
   std::atomic<int> serves = 0;
   std::atomic<int> inferences = 0;
 
+  // How golden cases are answered that are run again. The case of that number, where there is one, fails so
+  // many times more; kSilent: none is answered; kDies: the engine dies once release() is called.
+  static constexpr int kNone = -1;
+  static constexpr int kSilent = -2;
+  static constexpr int kDies = -3;
+  std::atomic<int> bad_case = kNone;
+  std::atomic<int> failures_left = 1'000'000;
+  std::atomic<int> rechecks = 0;  // how many have been asked for
+
  private:
   class Thread;
 

@@ -1,4 +1,4 @@
-// The control packets' JSON, from either process: contract, LoadRequest, failure.
+// The control packets' JSON, from either process: contract, LoadRequest, failure, re-check.
 
 #include <nlohmann/json.hpp>
 
@@ -7,6 +7,7 @@
 #include "sidecar/wire/failure.h"
 #include "sidecar/wire/load_request.h"
 #include "sidecar/wire/packet.h"
+#include "sidecar/wire/recheck.h"
 
 namespace pilotlight::fuzz {
 namespace {
@@ -45,6 +46,14 @@ void run(std::string_view input) {
   check_contract(*document, false);
   const auto failure = wire::failure_from_json(*document);
   require(wire::failure_from_json(wire::to_json(failure)) == failure, "a failure is read as it was written");
+  if (const auto recheck = wire::recheck_from_json(*document); recheck) {
+    require(wire::recheck_from_json(wire::to_json(*recheck)) == recheck,
+            "a Recheck is read as it was written");
+  }
+  if (const auto rechecked = wire::rechecked_from_json(*document); rechecked) {
+    require(wire::rechecked_from_json(wire::to_json(*rechecked)) == rechecked,
+            "a Rechecked is read as it was written");
+  }
   if (const auto request = wire::load_request_from_json(*document); request) {
     require(request->threads >= 0 && request->threads <= 1024, "threads are within their limits");
     require(request->warmup_timeout_seconds >= 0, "a time-out is not negative");
@@ -61,6 +70,9 @@ std::vector<std::string> seeds() {
       R"({"inputs":[{"name":"x"}],"outputs":[]})",
       R"({"digest":"sha256:9f","pinned":false,"model":{"format":"AOTInductor"},"contract":{"inputs":[{"name":"x","datatype":"INT64","shape":[]}],"outputs":[{"name":"y","datatype":"BOOL","shape":[0]}]},"validation":{"absoluteTolerance":1e-4,"relativeTolerance":0,"minimumLevel":"Answers","nonFinite":"Refuse"},"warmup":{"batchSizes":[1,8],"timeoutSeconds":300},"runtime":{"threads":2}})",
       R"({"class":"Pod","reason":"GoldenMismatch","phase":"Checking","message":"m","remedy":"r"})",
+      R"({"id":7,"case":2})",
+      R"({"id":7,"case":"batch-8","worstError":{"case":"batch-8","error":1e-7}})",
+      R"({"id":7,"case":"batch-8","failure":{"reason":"GoldenMismatch","message":"m"}})",
       R"({"proof":)" + std::string(40, '[') + std::string(40, ']') + "}"};
 }
 

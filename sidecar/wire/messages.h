@@ -4,8 +4,9 @@
 //
 // The two share one SOCK_SEQPACKET socket pair (the engine's end is file descriptor 3) and one memfd, the
 // arena, sealed against growing and shrinking. Every packet starts with a `Kind`. Control packets (Load,
-// Progress, Loaded, Failed, Violation) carry JSON after it; Infer and Result are the fixed structures below,
-// so that the hot path parses nothing. Tensors lie in the arena, little-endian, row-major, without gaps.
+// Progress, Loaded, Failed, Violation, Recheck, Rechecked) carry JSON after it; Infer and Result are the
+// fixed structures below, so that the hot path parses nothing. Tensors lie in the arena, little-endian,
+// row-major, without gaps.
 //
 // The front trusts nothing that the engine writes: it copies a packet out before it looks at it, and checks
 // each descriptor against the slot and the contract.
@@ -25,6 +26,9 @@ enum class Kind : std::uint32_t {
   kResult = 6,     // engine → front: Result
   kViolation = 7,  // engine → front: JSON {"call": "openat", "purpose": "open a file for writing"}: the model
                    // made a system call that the sandbox forbids; the engine exits
+  kRecheck = 8,    // front → engine: JSON {"id", "case": 2}: run that golden case once more, in its turn
+  kRechecked = 9,  // engine → front: JSON {"id", "case": "batch-8", "worstError"}, or with "failure" in place
+                   // of the last
 };
 
 // Open Inference Protocol v2 datatypes that LibTorch can hold.

@@ -21,6 +21,9 @@ class MappedFile {
   MappedFile& operator=(const MappedFile&) = delete;
   ~MappedFile();
 
+  // Gives the memory back that reading has filled; what is read again comes from the file again.
+  void forget() const;
+
   [[nodiscard]] std::span<const std::byte> bytes() const { return {data_, size_}; }
 
  private:

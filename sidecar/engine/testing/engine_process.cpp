@@ -10,6 +10,7 @@
 #include <cstring>
 
 #include "sidecar/wire/packet.h"
+#include "sidecar/wire/recheck.h"
 
 namespace pilotlight::engine::testing {
 namespace {
@@ -68,6 +69,17 @@ std::pair<wire::Kind, nlohmann::json> EngineProcess::verdict() {
     if (*kind != wire::Kind::kProgress) return {*kind, std::move(document)};
     if (document.contains("phase")) phases.push_back(document.at("phase"));
   }
+}
+
+void EngineProcess::send_json(wire::Kind kind, const nlohmann::json& document) {
+  EXPECT_TRUE(wire::send_json(socket_.get(), kind, document));
+}
+
+nlohmann::json EngineProcess::recheck(std::uint64_t golden_case) {
+  send_json(wire::Kind::kRecheck, wire::to_json(wire::Recheck{.id = 8, .golden_case = golden_case}));
+  const auto packet = next();
+  EXPECT_EQ(wire::packet_kind(packet), wire::Kind::kRechecked);
+  return wire::packet_json(packet).value_or(nlohmann::json());
 }
 
 void EngineProcess::send(const std::vector<float>& values) {

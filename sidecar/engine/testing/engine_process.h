@@ -35,6 +35,11 @@ class EngineProcess {
   // The first packet that is no progress; a kind that is none when the engine has closed its end.
   std::pair<wire::Kind, nlohmann::json> verdict();
 
+  void send_json(wire::Kind kind, const nlohmann::json& document);
+
+  // Has it run a golden case again: the answer's document.
+  nlohmann::json recheck(std::uint64_t golden_case);
+
   // An inference on one FP32 tensor of [1, n]; `answer` takes the first output.
   wire::Status infer(const std::vector<float>& values, std::vector<float>* answer);
   wire::Status infer(float value, float* answer);
