@@ -42,6 +42,7 @@ namespace: {create: true}
 metrics:
   serviceMonitor: {enabled: true, labels: {release: prometheus}}
   podMonitor: {enabled: true}
+  prometheusRule: {enabled: true, labels: {release: prometheus}}
 networkPolicy: {enabled: true, metricsFrom: [{namespaceSelector: {}}]}
 """ % ("a" * 64)
 VALUES = {
@@ -222,6 +223,18 @@ def test_the_notes_name_the_objects_that_were_made(tmp_path):
     [deployment] = of_kind(render(release="blue"), "Deployment")
     assert f"-n {SYSTEM} rollout status deployment/{deployment['metadata']['name']}" in done.stdout
     assert "-n team-a" in done.stdout
+
+
+@needs_helm
+def test_alerts_are_asked_for_are_documented_and_use_metrics_that_there_are():
+    assert not of_kind(render(), "PrometheusRule")
+    [rule] = of_kind(render(values=EVERYTHING), "PrometheusRule")
+    docs = (HERE.parent / "docs/metrics.md").read_text()
+    for alert in (alert for group in rule["spec"]["groups"] for alert in group["rules"]):
+        assert f"`{alert['alert']}`" in docs
+        metrics = re.findall(r"pilotlight_[a-z_]+", alert["expr"])
+        assert metrics and all(f"`{metric}`" in docs for metric in metrics), alert["expr"]
+        assert "{{ $labels.namespace }}/{{ $labels." in alert["annotations"]["description"]
 
 
 @needs_helm

@@ -79,6 +79,8 @@ TEST(Crd, ItsDefaultsAreThoseOfTheCode) {
   EXPECT_EQ(Default(base + "/model/properties/signature/properties/policy"), Signature().policy);
   EXPECT_EQ(Default(base + "/validation/properties/minimumLevel"), spec.validation.minimum_level);
   EXPECT_EQ(Default(base + "/validation/properties/timeout"), FormatDuration(spec.validation.timeout));
+  EXPECT_EQ(Default(base + "/validation/properties/recheckInterval"),
+            FormatDuration(spec.validation.recheck_interval));
   EXPECT_EQ(Default(base + "/warmup/properties/timeout"), FormatDuration(spec.warmup.timeout));
   EXPECT_EQ(Default(base + "/endpoint/properties/timeout"), FormatDuration(spec.endpoint.timeout));
   EXPECT_EQ(Default(base + "/endpoint/properties/maxRequestBytes"), spec.endpoint.max_request_bytes);
@@ -89,7 +91,7 @@ TEST(Crd, ItsDefaultsAreThoseOfTheCode) {
   Walk(Schema()["properties"]["spec"], "spec", [&](const json& schema, const std::string& path) {
     if (schema.contains("default")) defaulted.insert(path);
   });
-  EXPECT_EQ(defaulted.size(), 8U) << "a new default needs its C++ value, or revisions get new names";
+  EXPECT_EQ(defaulted.size(), 9U) << "a new default needs its C++ value, or revisions get new names";
 }
 
 TEST(Crd, HasEveryTemplateFieldThatTheCodeReads) {

@@ -54,6 +54,7 @@ struct Validation {
   std::optional<double> relative_tolerance;
   std::string minimum_level = "Loaded";
   std::chrono::seconds timeout = std::chrono::minutes(5);
+  std::chrono::seconds recheck_interval = std::chrono::minutes(10);  // 0: never
 };
 
 struct Warmup {

@@ -54,6 +54,15 @@ class Reader {
     if (!length) return Wrong(Path(key), "must be a duration from 1s to 24h such as 30s, 5m or 1h30m");
     out = *length;
   }
+  // As above, and nothing at all is a length too.
+  void ReadOrZero(const char* key, std::chrono::seconds& out) {
+    const json* value = Find(key);
+    if (value != nullptr && *value == "0s") {
+      out = std::chrono::seconds(0);
+    } else {
+      Read(key, out);
+    }
+  }
   template <typename T>
   void Read(const char* key, std::vector<T>& out, bool (json::*is)() const noexcept, const char* what) {
     const json* value = Find(key);
@@ -171,6 +180,7 @@ void ReadSpec(Reader in, Spec& spec) {
     validation.Read("relativeTolerance", spec.validation.relative_tolerance);
     validation.Read("minimumLevel", spec.validation.minimum_level);
     validation.Read("timeout", spec.validation.timeout);
+    validation.ReadOrZero("recheckInterval", spec.validation.recheck_interval);
   });
   in.Object("warmup", [&](Reader warmup) {
     warmup.Read("batchSizes", spec.warmup.batch_sizes, &json::is_number_integer, "must be a whole number");

@@ -31,6 +31,8 @@ struct Report {
   std::int64_t bytes_total = 0;
   std::optional<Failure> failure;
   nlohmann::json proof;  // null: none
+  // Why the last golden re-check failed, if it did: the pod serves all the same.
+  std::optional<Failure> recheck_failure;
 
   friend bool operator==(const Report&, const Report&) = default;
 };

@@ -123,6 +123,23 @@ json ToJson(const RolloutStatus& rollout) {
   return out;
 }
 
+json ToJson(const RecheckFailure& failure) {
+  json out = {{"pod", failure.pod}};
+  Put(out, "node", failure.node);
+  Put(out, "reason", failure.reason);
+  Put(out, "message", failure.message);
+  Put(out, "since", failure.since);
+  return out;
+}
+
+RecheckFailure RecheckFailureFromJson(const json& in) {
+  return {.pod = Text(in, "pod"),
+          .node = Text(in, "node"),
+          .reason = Text(in, "reason"),
+          .message = Text(in, "message"),
+          .since = Moment(in, "since")};
+}
+
 RolloutStatus RolloutFromJson(const json& in) {
   return {.phase = ValueOf(kPhases, Text(in, "phase")),
           .revision = Text(in, "revision"),
@@ -199,6 +216,8 @@ json ToJson(const Status& status) {
   Put(out, "url", status.url);
   Put(out, "level", status.level);
   for (const RevisionStatus& revision : status.revisions) out["revisions"].push_back(ToJson(revision));
+  for (const RecheckFailure& failure : status.recheck_failures)
+    out["recheckFailures"].push_back(ToJson(failure));
   return out;
 }
 
@@ -214,6 +233,8 @@ Status StatusFromJson(const json& in) {
              .level = Text(in, "level")};
   for (const json& item : At(in, "conditions")) out.conditions.push_back(ConditionFromJson(item));
   for (const json& item : At(in, "revisions")) out.revisions.push_back(RevisionFromJson(item));
+  for (const json& item : At(in, "recheckFailures"))
+    out.recheck_failures.push_back(RecheckFailureFromJson(item));
   return out;
 }
 

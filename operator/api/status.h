@@ -81,6 +81,16 @@ struct RevisionStatus {
   friend bool operator==(const RevisionStatus&, const RevisionStatus&) = default;
 };
 
+// A pod that serves although it no longer gives the golden answers.
+struct RecheckFailure {
+  std::string pod;
+  std::string node;
+  std::string reason;
+  std::string message;
+  std::optional<Time> since;
+  friend bool operator==(const RecheckFailure&, const RecheckFailure&) = default;
+};
+
 struct Status {
   std::int64_t observed_generation = 0;
   std::vector<Condition> conditions;
@@ -93,6 +103,7 @@ struct Status {
   std::string url;
   std::string level;  // of the stable revision's proof
   std::vector<RevisionStatus> revisions;
+  std::vector<RecheckFailure> recheck_failures;
 
   const Condition* Find(std::string_view type) const;
   const RevisionStatus* FindRevision(std::string_view name) const;

@@ -43,7 +43,12 @@ Status Full() {
                          .level = "Answers",
                          .retry = "x",
                          .failure = Failure{"Revision", "GoldenMismatch", "Checking", "m", "r"},
-                         .proof = {{"level", "Answers"}}}}};
+                         .proof = {{"level", "Answers"}}}},
+          .recheck_failures = {{.pod = "digits-a-1",
+                                .node = "node-1",
+                                .reason = "GoldenMismatch",
+                                .message = "case one",
+                                .since = t}}};
 }
 
 TEST(Status, IsTheSameAfterARoundTrip) {

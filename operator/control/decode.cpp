@@ -177,6 +177,15 @@ json Proof(Node proof) {
   return out;
 }
 
+std::optional<api::Failure> Failure(Node in) {
+  if (!in.exists()) return std::nullopt;
+  return api::Failure{.klass = Clean(in["class"].Text()),
+                      .reason = Clean(in["reason"].Text()),
+                      .phase = Clean(in["phase"].Text()),
+                      .message = Clean(in["message"].Text()),
+                      .remedy = Clean(in["remedy"].Text())};
+}
+
 }  // namespace
 
 std::expected<api::ModelDeployment, std::string> DecodeModelDeployment(kube::Json object) {
@@ -270,15 +279,9 @@ std::expected<api::Report, std::string> DecodeReport(std::string text) {
                   .attempt = in["attempt"].Number(),
                   .bytes_fetched = in["bytesFetched"].Number(),
                   .bytes_total = in["bytesTotal"].Number(),
-                  .failure = std::nullopt,
-                  .proof = Proof(in["proof"])};
-  if (const Node failure = in["failure"]; failure.exists()) {
-    out.failure = api::Failure{.klass = Clean(failure["class"].Text()),
-                               .reason = Clean(failure["reason"].Text()),
-                               .phase = Clean(failure["phase"].Text()),
-                               .message = Clean(failure["message"].Text()),
-                               .remedy = Clean(failure["remedy"].Text())};
-  }
+                  .failure = Failure(in["failure"]),
+                  .proof = Proof(in["proof"]),
+                  .recheck_failure = Failure(in["recheck"]["failure"])};
   return out;
 }
 

@@ -45,9 +45,10 @@ void run(std::string_view input) {
   for (const auto* text : {&report->pod_uid, &report->revision, &report->phase, &report->digest}) {
     check_text(*text);
   }
-  if (report->failure) {
-    for (const auto* text : {&report->failure->klass, &report->failure->reason, &report->failure->phase,
-                             &report->failure->message, &report->failure->remedy}) {
+  for (const auto& failure : {report->failure, report->recheck_failure}) {
+    if (!failure) continue;
+    for (const auto* text :
+         {&failure->klass, &failure->reason, &failure->phase, &failure->message, &failure->remedy}) {
       check_text(*text);
     }
   }
@@ -66,7 +67,7 @@ std::vector<std::string> seeds() {
       start +
           R"("podUID":"u","revision":"r","phase":"Ready","ready":true,"final":false,"digest":"sha256:9f","bytesFetched":12,"bytesTotal":12,"attempt":1,"proof":{"level":"Answers","format":"TorchScript","digest":"sha256:9f","cases":3,"tolerance":{"absolute":1e-4,"source":""},"worstError":{"index":[3,7],"expected":null,"error":1e-7},"warmup":[{"batchSize":1,"firstMs":12.1}],"warnings":["a",""]}})",
       start +
-          R"("phase":"Failed","failure":{"class":"Revision","reason":"GoldenMismatch","phase":"Checking","message":"a\nb\u009b\u007f","remedy":"c"}})",
+          R"("phase":"Failed","failure":{"class":"Revision","reason":"GoldenMismatch","phase":"Checking","message":"a\nb\u009b\u007f","remedy":"c"},"recheck":{"failure":{"reason":"a\nb"}}})",
       start + R"("proof":{"level":")" + std::string(20000, 'x') + R"("}})",
       start + R"("phase":")" + std::string(1030, 'x') + "\xc3\xa9" + R"("})",
       start + R"("proof":{"cases":18446744073709551615,"warmup":)" + std::string(500, '[') +

@@ -177,7 +177,9 @@ TEST(Report, ReadsTheStatusDocument) {
     "bytesFetched": 5, "bytesTotal": 10, "attempt": 3, "newField": {"x": [1]},
     "failure": {"class": "Revision", "reason": "GoldenMismatch", "phase": "Checking", "message": "m", "remedy": "r"},
     "proof": {"level": "Answers", "cases": 3, "surprise": 1, "warnings": ["w"],
-              "signature": {"keyId": "sha256:aa", "subject": "digits.tar"}}})");
+              "signature": {"keyId": "sha256:aa", "subject": "digits.tar"}},
+    "recheck": {"result": "Failed",
+                "failure": {"class": "Pod", "reason": "GoldenMismatch", "phase": "Ready", "message": "m2", "remedy": "r2"}}})");
   ASSERT_TRUE(report);
   EXPECT_EQ(report->pod_uid, "p1");
   EXPECT_EQ(report->revision, "digits-x");
@@ -186,6 +188,7 @@ TEST(Report, ReadsTheStatusDocument) {
   EXPECT_EQ(report->bytes_fetched, 5);
   EXPECT_EQ(report->attempt, 3);
   EXPECT_EQ(report->failure, (api::Failure{"Revision", "GoldenMismatch", "Checking", "m", "r"}));
+  EXPECT_EQ(report->recheck_failure, (api::Failure{"Pod", "GoldenMismatch", "Ready", "m2", "r2"}));
   EXPECT_EQ(report->proof, json::parse(R"({"level": "Answers", "cases": 3, "warnings": ["w"],
                                             "signature": {"keyId": "sha256:aa", "subject": "digits.tar"}})"))
       << "the documented fields, and no others";

@@ -14,11 +14,13 @@ namespace {
 
 using kube::ReconcileResult;
 
-std::vector<ScrapeTarget> Targets(const plan::Observed& seen, const std::vector<std::string>& probe) {
+std::vector<ScrapeTarget> Targets(const plan::Observed& seen, const plan::Decision& decision) {
   std::vector<ScrapeTarget> targets;
   for (const api::Pod& pod : seen.pods) {
-    if (!std::ranges::contains(probe, pod.meta.uid)) continue;
-    targets.push_back({pod.meta.uid, pod.ip, pod.container_id, pod.meta.resource_version});
+    const bool probed = std::ranges::contains(decision.probe, pod.meta.uid);
+    if (!probed && !std::ranges::contains(decision.watch, pod.meta.uid)) continue;
+    const auto every = probed ? std::chrono::seconds(0) : decision.watch_every;
+    targets.push_back({pod.meta.uid, pod.ip, pod.container_id, pod.meta.resource_version, every});
   }
   return targets;
 }
@@ -50,7 +52,7 @@ ReconcileResult Reconciler::Reconcile(const kube::ReconcileContext& context) {
 
   const plan::Decision decision = plan::Plan(seen);
 
-  scraper_.Want(context.key, Targets(seen, decision.probe));
+  scraper_.Want(context.key, Targets(seen, decision));
   if (decision.status) {
     if (const auto written = performer_.WriteStatus(seen.model, *decision.status, context.stop); !written) {
       return GiveUp(context.key, seen.model.generation, written.error());

@@ -29,6 +29,13 @@ struct Wanted {
   std::optional<api::Report> report;
 };
 
+// Pods that are asked seldom are not all asked at once, when an operator has just been started for one.
+std::chrono::milliseconds FirstWait(const ScrapeTarget& target) {
+  constexpr std::int64_t kParts = 1024;
+  const auto part = static_cast<std::int64_t>(std::hash<std::string>()(target.pod_uid) % kParts);
+  return target.every * (kParts + part) / (2 * kParts);
+}
+
 }  // namespace
 
 class Scraper::Impl {
@@ -52,9 +59,15 @@ class Scraper::Impl {
         uids.insert(target.pod_uid);
         auto [it, is_new] = wanted_.try_emplace(target.pod_uid);
         Wanted& wanted = it->second;
-        if (is_new || wanted.target.container_id != target.container_id) {
-          wanted = {.target = target, .key = key, .since = now, .next = now, .report = std::nullopt};
-        } else if (wanted.target.resource_version != target.resource_version) {
+        const auto slower = wanted.target.every < target.every;
+        const auto more_wanted = wanted.target.every.count() > 0 && target.every.count() == 0;
+        if (is_new || wanted.target.container_id != target.container_id || more_wanted) {
+          const auto first = now + FirstWait(target);
+          wanted = {.target = target, .key = key, .since = now, .next = first, .report = std::nullopt};
+        } else if (slower) {
+          if (wanted.report) wanted.report->proof = nullptr;
+          if (wanted.next != kUnderWay) wanted.next = now + FirstWait(target);
+        } else if (target.every.count() == 0 && wanted.target.resource_version != target.resource_version) {
           wanted.next = now;
         }
         wanted.target = std::move(target);
@@ -131,7 +144,10 @@ class Scraper::Impl {
       const auto now = clock_.Monotonic();
       const bool slow = now - wanted.since >= options_.slow_after;
       // A change that came while the question was under way has made the next one due.
-      if (wanted.next == kUnderWay) wanted.next = now + (slow ? options_.slow_interval : options_.interval);
+      const auto pause = slow ? options_.slow_interval : options_.interval;
+      const auto every = wanted.target.every;
+      if (wanted.next == kUnderWay) wanted.next = now + (every.count() > 0 ? every : pause);
+      if (every.count() > 0) report.proof = nullptr;
       if (wanted.target.container_id != container_id) return;
       if (!report.error.empty()) {
         const bool already = wanted.report && wanted.report->unreachable_since;

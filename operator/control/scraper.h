@@ -16,7 +16,7 @@ class Clock;
 }
 
 // Asks the sidecars that somebody wants to hear of, again and again, and nobody else's: at rest it does
-// nothing.
+// nothing, but for those that are to be asked every few minutes.
 //
 // All calls are made side by side by one thread; a sidecar that does not answer delays no other.
 // Thread-safety: all members may be called from any thread.
@@ -28,6 +28,8 @@ struct ScrapeTarget {
   std::string container_id;
   // The pod as last seen. When it changes, its sidecar is asked at once.
   std::string resource_version;
+  // Not zero: this often, and not before, and without the proof in the report, for nobody waits for it.
+  std::chrono::milliseconds every{0};
 };
 
 struct ScraperOptions {

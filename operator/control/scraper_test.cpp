@@ -124,6 +124,35 @@ TEST_F(Scraping, AsksAtOnceWhenThePodHasChanged) {
   EXPECT_TRUE(AwaitChanges(2));
 }
 
+TEST_F(Scraping, OneThatIsToBeAskedSeldomIsNotAskedBeforeAndItsProofIsNotKept) {
+  Set(200,
+      R"({"podUID": "p1", "phase": "Ready", "proof": {"level": "Answers"}, "recheck": {"failure": {"reason": "x"}}})");
+  const auto scraper = Make({.interval = milliseconds(1)});
+  scraper->Want({"ml", "other"}, {{"p2", "127.0.0.1", "c2", "1", std::chrono::hours(1)}});
+  scraper->Want(kModel, {{"p1", "127.0.0.1", "c1", "1", milliseconds(20)}});
+  ASSERT_TRUE(AwaitChanges(1));
+  EXPECT_TRUE(scraper->ReportOf("p1")->proof.is_null());
+  EXPECT_EQ(scraper->ReportOf("p1")->recheck_failure->reason, "x");
+  ASSERT_TRUE(Await([this] { return asked_ >= 3; }));
+  EXPECT_FALSE(scraper->ReportOf("p2"));
+}
+
+TEST_F(Scraping, WhoNeedsTheProofAfterAllAsksAtOnce) {
+  Set(200, R"({"podUID": "p1", "phase": "Ready", "proof": {"level": "Answers"}})");
+  const auto scraper = Make({.interval = std::chrono::hours(1)});
+  const auto want = [&](milliseconds every) {
+    scraper->Want(kModel, {{"p1", "127.0.0.1", "c1", "1", every}});
+  };
+  want(milliseconds(0));
+  ASSERT_TRUE(AwaitChanges(1));
+  EXPECT_FALSE(scraper->ReportOf("p1")->proof.is_null());
+  want(std::chrono::hours(1));
+  EXPECT_TRUE(scraper->ReportOf("p1")->proof.is_null());
+  want(milliseconds(0));
+  ASSERT_TRUE(AwaitChanges(2));
+  EXPECT_FALSE(scraper->ReportOf("p1")->proof.is_null());
+}
+
 TEST_F(Scraping, ForgetsWhatAnEndedContainerSaid) {
   const auto scraper = Make({.interval = std::chrono::hours(1)});
   scraper->Want(kModel, {{"p1", "127.0.0.1", "c1", "1"}});

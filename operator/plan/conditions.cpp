@@ -58,6 +58,13 @@ Verdict Validated(const api::Status& next, const Trouble& trouble) {
   if (next.rollout.phase == Phase::kInvalid) return No("InvalidSpec", trouble.message);
   const api::RevisionStatus* revision = next.FindRevision(next.rollout.revision);
   const auto phase = revision == nullptr ? RevisionPhase::kUnproven : revision->phase;
+  const auto& failures = next.recheck_failures;
+  if (phase == RevisionPhase::kProven && revision->name == next.stable_revision && !failures.empty()) {
+    std::string message =
+        "pod " + failures.front().pod + " passed the proof and no longer does: " + failures.front().message;
+    if (failures.size() > 1) message += " (and " + std::to_string(failures.size() - 1) + " more pods)";
+    return No(failures.front().reason, std::move(message));
+  }
   if (phase == RevisionPhase::kProven) {
     return Yes(revision->level.empty() ? "Proven" : revision->level,
                revision->name + " is proven, bound to " + revision->digest);

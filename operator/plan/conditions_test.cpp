@@ -63,6 +63,13 @@ const Row kRows[] = {
        c.Run();
      }},
     {"complete", "True", "True", "True", "False", "False", Complete},
+    {"complete, a re-check failed", "True", "True", "False", "False", "False",
+     [](Cluster& c) {
+       Complete(c);
+       c.usual = Drifted();
+       c.Reconcile();
+       c.Run();
+     }},
     {"replacing, proving", "True", "False", "Unknown", "True", "False",
      [](Cluster& c) {
        Complete(c);
@@ -167,7 +174,7 @@ TEST_P(TruthTable, Holds) {
 INSTANTIATE_TEST_SUITE_P(Rows, TruthTable, ::testing::ValuesIn(kRows), [](const auto& row) {
   std::string name = row.param.state;
   std::erase(name, ',');
-  std::ranges::replace(name, ' ', '_');
+  std::ranges::replace_if(name, [](char c) { return c == ' ' || c == '-'; }, '_');
   return name;
 });
 

@@ -73,6 +73,9 @@ struct Decision {
   std::optional<std::chrono::seconds> again_after;
   // UIDs of the pods whose sidecars must be asked until the next decision.
   std::vector<std::string> probe;
+  // UIDs of those to be asked now and then, for what only they can know: at rest, too.
+  std::vector<std::string> watch;
+  std::chrono::seconds watch_every{0};
 };
 
 }  // namespace pilotlight::plan

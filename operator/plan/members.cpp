@@ -29,6 +29,7 @@ void Planner::Keep(const api::ReplicaSet& rs) {
   kept.traffic = kTrafficService;
   if (rs.traffic != kTrafficService || rs.replicas != wanted_) Change(rs, wanted_, kept.traffic, kept.digest);
   Admit(kept);
+  Recheck(kept);
 }
 
 // Labels towards the template. A pod made before the pin was set must have shown that it has the pinned
@@ -64,27 +65,33 @@ bool Planner::Admit(const api::ReplicaSet& rs) {
   return all;
 }
 
+// Whether one more pod may be replaced now; then it is counted. Ever more slowly, and not for ever.
+bool Planner::MayReplace() {
+  auto& rollout = next_.rollout;
+  if (rollout.replaced_pods >= kMostReplacements) return false;
+  if (rollout.last_replaced) {
+    const auto delay = std::min(kFirstReplacementDelay * (std::int64_t{1} << rollout.replaced_pods),
+                                kLongestReplacementDelay);
+    if (seen_.now < *rollout.last_replaced + delay) {
+      AgainAt(*rollout.last_replaced + delay);
+      return false;
+    }
+  }
+  ++rollout.replaced_pods;
+  rollout.last_replaced = seen_.now;
+  return true;
+}
+
 // Pods of a proven revision that failed their own proof for good: a bad disk, a bad node, a changed source.
-// The revision stands; the pods are replaced, ever more slowly, and not for ever.
+// The revision stands.
 void Planner::ReplaceHopeless(const api::ReplicaSet& rs) {
   if (rs.digest.empty()) return;
-  auto& rollout = next_.rollout;
   for (const api::Pod* pod : fleet_.Pods(rs.meta.name)) {
     if (pod->ready) continue;
     Probe(*pod);
     const api::Report* report = fleet_.ReportOf(*pod);
     if (report == nullptr || !report->error.empty() || !report->final || !report->failure) continue;
-    if (rollout.replaced_pods >= kMostReplacements) continue;
-    if (rollout.last_replaced) {
-      const auto delay = std::min(kFirstReplacementDelay * (std::int64_t{1} << rollout.replaced_pods),
-                                  kLongestReplacementDelay);
-      if (seen_.now < *rollout.last_replaced + delay) {
-        AgainAt(*rollout.last_replaced + delay);
-        continue;
-      }
-    }
-    ++rollout.replaced_pods;
-    rollout.last_replaced = seen_.now;
+    if (!MayReplace()) continue;
     events_.push_back({true, "PodReplaced",
                        "pod " + pod->meta.name + " on node " + pod->node + " failed a proof that " +
                            rs.meta.name + " has passed, and is replaced: " + report->failure->reason + ": " +

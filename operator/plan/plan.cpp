@@ -45,6 +45,7 @@ std::string Planner::StableRevision() const {
 
 Decision Planner::Run() {
   KeepRecords();
+  next_.recheck_failures.clear();
   if (target_.empty()) {
     Invalid();
   } else {

@@ -43,8 +43,12 @@ class Planner {
   void RetireOthers();
   void Retire(const api::ReplicaSet& rs);
   void Probe(const api::Pod& pod);
+  bool MayReplace();
   void Change(const api::ReplicaSet& rs, std::int64_t replicas, const std::string& traffic,
               const std::string& digest);
+
+  // recheck.cpp: members that no longer give the golden answers.
+  void Recheck(const api::ReplicaSet& rs);
 
   // children.cpp: Service, budget, old revisions.
   void KeepService();

@@ -58,6 +58,8 @@ json SidecarConfig(const ModelDeployment& model, const std::string& revision) {
   }
   config["validation"]["minimumLevel"] = model.spec.validation.minimum_level;
   config["validation"]["timeoutSeconds"] = model.spec.validation.timeout.count();
+  config["validation"]["recheckIntervalSeconds"] = model.spec.validation.recheck_interval.count();
+  config["validation"].erase("recheckInterval");
   config["warmup"]["timeoutSeconds"] = model.spec.warmup.timeout.count();
   config["endpoint"]["maxRequestBytes"] = model.spec.endpoint.max_request_bytes;
   config["endpoint"]["timeoutSeconds"] = model.spec.endpoint.timeout.count();

@@ -54,9 +54,10 @@ void Planner::Enter(Phase phase) {
     rollout.bytes_fetched = 0;
   }
   if (phase != Phase::kComplete) return;
+  Await({});
+  if (!next_.recheck_failures.empty()) return;  // one of these pods may just be going
   rollout.replaced_pods = 0;
   rollout.last_replaced.reset();
-  Await({});
 }
 
 void Planner::Await(const Trouble& trouble) {

@@ -55,6 +55,8 @@ json ValidationPart(const api::Validation& validation) {
   if (validation.relative_tolerance) out["relativeTolerance"] = *validation.relative_tolerance;
   if (validation.minimum_level != usual.minimum_level) out["minimumLevel"] = validation.minimum_level;
   if (validation.timeout != usual.timeout) out["timeout"] = api::FormatDuration(validation.timeout);
+  if (validation.recheck_interval != usual.recheck_interval)
+    out["recheckInterval"] = api::FormatDuration(validation.recheck_interval);
   return out;
 }
 

@@ -33,7 +33,7 @@ TEST(Revision, NamesAreThoseThatTheyHaveAlwaysBeen) {
 
 TEST(Revision, FieldsAtTheirDefaultChangeNoName) {
   for (const char* patch : {
-           R"({"validation": {"minimumLevel": "Loaded", "timeout": "5m"}})",
+           R"({"validation": {"minimumLevel": "Loaded", "timeout": "5m", "recheckInterval": "600s"}})",
            R"({"validation": {"timeout": "300s"}})",
            R"({"warmup": {"timeout": "5m"}})",
            R"({"endpoint": {"maxRequestBytes": 16777216, "timeout": "30s"}})",
@@ -76,6 +76,8 @@ TEST(Revision, EverythingThatAPodReadsChangesTheName) {
            R"({"validation": {"relativeTolerance": 0.5}})",
            R"({"validation": {"minimumLevel": "Answers"}})",
            R"({"validation": {"timeout": "6m"}})",
+           R"({"validation": {"recheckInterval": "0s"}})",
+           R"({"validation": {"recheckInterval": "1m"}})",
            R"({"warmup": {"batchSizes": [1]}})",
            R"({"warmup": {"timeout": "6m"}})",
            R"({"runtime": {"threads": 1}})",

@@ -44,6 +44,14 @@ Behaviour Changed() {
           .failure = api::Failure{"Pod", "SourceChanged", "Fetching", "other bytes", "Restore the file"}};
 }
 
+Behaviour Drifted() {
+  Behaviour how = Good();
+  how.recheck =
+      api::Failure{"Pod", "GoldenMismatch", "Ready",
+                   "case one, output y[0]: expected 1, got 2, error 1.0e+00 > 1.0e-04", "See its node"};
+  return how;
+}
+
 Cluster::Cluster() : now(std::chrono::seconds(1'795'000'000)) {
   manifest_ = {{"metadata", {{"name", "digits"}, {"namespace", "ml"}, {"uid", "model"}}},
                {"spec", {{"model", {{"uri", "https://models.example/v1.tar"}}}}}};
@@ -130,9 +138,9 @@ Decision Cluster::Reconcile(std::size_t most) {
   for (std::size_t i = 0; i < std::min(most, decision.actions.size()); ++i) Carry(decision.actions[i]);
   // The scraper: exactly the pods that were asked for, and only those that can answer.
   std::map<std::string, api::Report> reports;
-  for (const std::string& uid : decision.probe) {
+  const auto ask = [&](const std::string& uid, bool watched) {
     const auto pod = std::ranges::find_if(pods, [&](const api::Pod& p) { return p.meta.uid == uid; });
-    if (pod == pods.end() || !pod->running) continue;
+    if (pod == pods.end() || !pod->running) return;
     const Behaviour& how = Of(*pod);
     api::Report report{.container_id = pod->container_id,
                        .pod_uid = uid,
@@ -144,14 +152,17 @@ Decision Cluster::Reconcile(std::size_t most) {
                        .attempt = how.attempt,
                        .bytes_fetched = how.bytes_fetched,
                        .failure = how.failure};
-    if (how.ready) report.proof = {{"level", how.level}, {"digest", how.digest}};
-    if (how.ready && !how.signature.is_null()) report.proof["signature"] = how.signature;
+    report.recheck_failure = how.recheck;
+    if (how.ready && !watched) report.proof = {{"level", how.level}, {"digest", how.digest}};
+    if (how.ready && !watched && !how.signature.is_null()) report.proof["signature"] = how.signature;
     if (how.silent) {
       report = {
           .error = "no answer in time", .unreachable_since = pod->started, .container_id = pod->container_id};
     }
     reports[uid] = report;
-  }
+  };
+  for (const std::string& uid : decision.watch) ask(uid, true);
+  for (const std::string& uid : decision.probe) ask(uid, false);
   reports_ = std::move(reports);
   return decision;
 }

@@ -28,6 +28,7 @@ struct Behaviour {
   std::int64_t bytes_fetched = 0;
   bool silent = false;
   bool scheduled = true;
+  std::optional<api::Failure> recheck;  // what its last golden re-check found
 };
 
 std::string Digest(char letter);
@@ -36,6 +37,8 @@ Behaviour Broken(std::string reason = "GoldenMismatch");
 Behaviour Waiting(std::string reason = "NotFound");
 // A pod of a pinned revision that finds other bytes.
 Behaviour Changed();
+// Serves, and no longer gives the golden answers.
+Behaviour Drifted();
 
 class Cluster {
  public:
