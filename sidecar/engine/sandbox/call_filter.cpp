@@ -83,7 +83,6 @@ class Filter {
 void computing(Filter& filter) {
   filter.allow({SCMP_SYS(brk), SCMP_SYS(munmap), SCMP_SYS(mremap), SCMP_SYS(madvise)});
   // oneDNN, for each shape that it meets, takes memory, makes it executable and writes machine code into it.
-  filter.allow(SCMP_SYS(mmap), {has(2, PROT_EXEC, 0)});
   filter.allow({SCMP_SYS(mprotect)});
   filter.allow({SCMP_SYS(futex), SCMP_SYS(sched_yield), SCMP_SYS(sched_getaffinity), SCMP_SYS(getcpu)});
   filter.allow({SCMP_SYS(clock_gettime), SCMP_SYS(clock_getres), SCMP_SYS(clock_nanosleep),
@@ -114,28 +113,71 @@ void descriptors(Filter& filter, int socket) {
   filter.allow(SCMP_SYS(recvmsg), {equals(0, front)});
   filter.allow(SCMP_SYS(sendmsg), {equals(0, front)});
   filter.allow(SCMP_SYS(sendto), {equals(0, front)});
-  // How the C library asks about a descriptor.
-  filter.allow(SCMP_SYS(newfstatat), {equals(3, AT_EMPTY_PATH)});
-  filter.refuse(EACCES, SCMP_SYS(newfstatat), {differs(3, AT_EMPTY_PATH)});
   filter.refuse(ENOTTY, SCMP_SYS(ioctl), {equals(1, TCGETS)});
 }
 
-// What libraries try and do without: time zones, the machine's description, names for threads and memory.
+constexpr scmp_datum_t kWriting = O_ACCMODE | O_CREAT | O_TRUNC;
+
+// What libraries try and do without.
 void attempts(Filter& filter) {
+  filter.refuse(EPERM, {SCMP_SYS(sched_setaffinity), SCMP_SYS(setpriority)});
+  filter.refuse(EINVAL, SCMP_SYS(prctl), {equals(0, PR_SET_VMA)});
+}
+
+// The same, where models only compute: time zones, the machine's description, names for threads and memory.
+void attempts_without_driver(Filter& filter) {
+  filter.allow(SCMP_SYS(mmap), {has(2, PROT_EXEC, 0)});
+  // How the C library asks about a descriptor.
+  filter.allow(SCMP_SYS(newfstatat), {equals(3, AT_EMPTY_PATH)});
+  filter.refuse(EACCES, SCMP_SYS(newfstatat), {differs(3, AT_EMPTY_PATH)});
   filter.refuse(EACCES,
                 {SCMP_SYS(stat), SCMP_SYS(lstat), SCMP_SYS(statx), SCMP_SYS(access), SCMP_SYS(faccessat),
                  SCMP_SYS(faccessat2), SCMP_SYS(readlink), SCMP_SYS(readlinkat), SCMP_SYS(getcwd)});
-  filter.refuse(EPERM, {SCMP_SYS(sched_setaffinity), SCMP_SYS(setpriority), SCMP_SYS(mbind),
-                        SCMP_SYS(get_mempolicy), SCMP_SYS(set_mempolicy), SCMP_SYS(membarrier)});
+  filter.refuse(EPERM,
+                {SCMP_SYS(mbind), SCMP_SYS(get_mempolicy), SCMP_SYS(set_mempolicy), SCMP_SYS(membarrier)});
   filter.refuse(EPERM, SCMP_SYS(prctl), {equals(0, PR_SET_NAME)});
-  filter.refuse(EINVAL, SCMP_SYS(prctl), {equals(0, PR_SET_VMA)});
+}
+
+// A device's driver: control of its nodes, and what it maps, waits for, names and looks up on the way. By
+// reading, not by watching one: docs/designs/0014-cuda.md.
+void driver(Filter& filter, bool files_are_hidden) {
+  // NVIDIA's own commands, whatever descriptor they go to: those of its devices are of this type, those of
+  // unified memory count from 0, but for two.
+  constexpr scmp_datum_t kType = 0xff << _IOC_TYPESHIFT;
+  constexpr scmp_datum_t kUnified = 0x30000000;
+  filter.allow(SCMP_SYS(ioctl), {has(1, kType, 'F' << _IOC_TYPESHIFT)});
+  filter.allow(SCMP_SYS(ioctl), {has(1, 0xfffff000, 0)});
+  filter.allow(SCMP_SYS(ioctl), {equals(1, kUnified + 1)});
+  filter.allow(SCMP_SYS(ioctl), {equals(1, kUnified + 2)});
+  // Each piece of memory that both sides see takes a descriptor of its own, and so another open.
+  if (files_are_hidden) {
+    filter.allow(SCMP_SYS(open), {has(1, O_CREAT | O_TRUNC, 0)});
+    filter.allow(SCMP_SYS(openat), {has(2, O_CREAT | O_TRUNC, 0)});
+  } else {
+    filter.refuse(EACCES, SCMP_SYS(open), {has(1, O_CREAT | O_TRUNC, 0)});
+    filter.refuse(EACCES, SCMP_SYS(openat), {has(2, O_CREAT | O_TRUNC, 0)});
+  }
+  filter.allow({SCMP_SYS(stat), SCMP_SYS(lstat), SCMP_SYS(newfstatat), SCMP_SYS(statx), SCMP_SYS(statfs),
+                SCMP_SYS(fstatfs), SCMP_SYS(access), SCMP_SYS(faccessat), SCMP_SYS(faccessat2),
+                SCMP_SYS(readlink), SCMP_SYS(readlinkat), SCMP_SYS(getcwd), SCMP_SYS(getdents64)});
+  filter.allow({SCMP_SYS(mmap), SCMP_SYS(mincore), SCMP_SYS(mlock), SCMP_SYS(munlock), SCMP_SYS(mbind),
+                SCMP_SYS(get_mempolicy), SCMP_SYS(set_mempolicy), SCMP_SYS(membarrier),
+                SCMP_SYS(memfd_create), SCMP_SYS(ftruncate)});
+  filter.allow({SCMP_SYS(poll), SCMP_SYS(ppoll), SCMP_SYS(select), SCMP_SYS(pselect6),
+                SCMP_SYS(epoll_create1), SCMP_SYS(epoll_ctl), SCMP_SYS(epoll_wait), SCMP_SYS(epoll_pwait),
+                SCMP_SYS(eventfd2), SCMP_SYS(pipe2), SCMP_SYS(dup), SCMP_SYS(sched_getparam),
+                SCMP_SYS(sched_getscheduler), SCMP_SYS(sched_get_priority_max),
+                SCMP_SYS(sched_get_priority_min)});
+  for (const int command : {F_SETFD, F_SETFL, F_DUPFD_CLOEXEC, F_ADD_SEALS}) {
+    filter.allow(SCMP_SYS(fcntl), {equals(1, static_cast<scmp_datum_t>(command))});
+  }
+  filter.allow(SCMP_SYS(prctl), {equals(0, PR_SET_NAME)});
 }
 
 // Opening a file for reading. Where one library may be loaded, it traps, so that what tells the library's
 // name from others is no filter, which cannot look into memory (violation.cpp); else it fails.
 void opening(Filter& filter, int library) {
   if (library < 0) {
-    constexpr scmp_datum_t kWriting = O_ACCMODE | O_CREAT | O_TRUNC;
     filter.refuse(EACCES, SCMP_SYS(open), {has(1, kWriting, O_RDONLY)});
     filter.refuse(EACCES, SCMP_SYS(openat), {has(2, kWriting, O_RDONLY)});
     return;
@@ -160,14 +202,19 @@ void threads(Filter& filter, bool new_threads) {
 
 }  // namespace
 
-std::expected<void, std::string> filter_calls(const Options& options) {
+std::expected<void, std::string> filter_calls(const Options& options, bool files_are_hidden) {
   Filter filter;
   computing(filter);
   signals(filter);
   descriptors(filter, options.socket);
   attempts(filter);
-  opening(filter, options.library);
-  threads(filter, options.new_threads);
+  if (options.start_driver) {
+    driver(filter, files_are_hidden);
+  } else {
+    attempts_without_driver(filter);
+    opening(filter, options.library);
+  }
+  threads(filter, options.new_threads || options.start_driver);
   return filter.load();
 }
 

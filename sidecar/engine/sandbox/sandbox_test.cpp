@@ -8,7 +8,9 @@
 #include <linux/io_uring.h>
 #include <linux/landlock.h>
 #include <linux/seccomp.h>
+#include <linux/sockios.h>
 #include <netinet/in.h>
+#include <pthread.h>
 #include <sched.h>
 #include <seccomp.h>
 #include <spawn.h>
@@ -36,8 +38,10 @@
 #include <new>
 #include <semaphore>
 #include <thread>
+#include <utility>
 #include <vector>
 
+#include "sidecar/engine/sandbox/call_filter.h"
 #include "sidecar/engine/sandbox/landlock.h"
 #include "sidecar/engine/sandbox/library.h"
 #include "sidecar/engine/sandbox/probe.h"
@@ -413,6 +417,172 @@ TEST_P(Sandbox, ComputingAndCrashingGoOn) {
               }
             }),
             returned(5));
+}
+
+// With a device's driver in the process. No device is needed to see what is shut.
+
+Options with_driver(std::function<void()> start = [] {}) {
+  return {.socket = -1, .data_bytes = 0, .new_threads = false, .start_driver = std::move(start)};
+}
+
+template <typename... Arguments>
+Outcome of_call_with_driver(long number, Arguments... arguments) {
+  return attempt([=] { return error_of([=] { return ::syscall(number, arguments...); }); }, with_driver());
+}
+
+bool has_landlock() {
+  return ::syscall(SYS_landlock_create_ruleset, nullptr, 0, LANDLOCK_CREATE_RULESET_VERSION) > 0;
+}
+
+TEST(SandboxWithDriver, WhatNoModelNeedsStaysForbidden) {
+  const TemporaryFile file;
+  int other[2];
+  ASSERT_EQ(::socketpair(AF_UNIX, SOCK_STREAM, 0, other), 0);
+  struct sigaction handler{};
+  const rlimit more{.rlim_cur = RLIM_INFINITY, .rlim_max = RLIM_INFINITY};
+  iovec nothing{};
+  const char* arguments[] = {"/bin/true", nullptr};
+  const std::pair<const char*, Outcome> attempts[] = {
+      {"socket", of_call_with_driver(SYS_socket, AF_UNIX, SOCK_STREAM, 0)},
+      {"socketpair", of_call_with_driver(SYS_socketpair, AF_UNIX, SOCK_STREAM, 0, other)},
+      {"connect", of_call_with_driver(SYS_connect, other[0], nullptr, 0)},
+      {"sendto", of_call_with_driver(SYS_sendto, other[0], "x", 1, MSG_NOSIGNAL, nullptr, 0)},
+      {"clone", of_call_with_driver(SYS_clone, SIGCHLD, 0, 0, 0, 0)},
+      {"execve", of_call_with_driver(SYS_execve, arguments[0], arguments, environ)},
+      {"execveat", of_call_with_driver(SYS_execveat, AT_FDCWD, arguments[0], arguments, environ, 0)},
+      {"kill", of_call_with_driver(SYS_kill, ::getpid(), 0)},
+      {"tgkill", of_call_with_driver(SYS_tgkill, ::getpid(), ::gettid(), 0)},
+      {"ptrace", of_call_with_driver(SYS_ptrace, PTRACE_ATTACH, ::getpid(), 0, 0)},
+      {"process_vm_readv",
+       of_call_with_driver(SYS_process_vm_readv, ::getpid(), &nothing, 1, &nothing, 1, 0)},
+      {"pidfd_open", of_call_with_driver(SYS_pidfd_open, ::getpid(), 0)},
+      {"io_uring_setup", of_call_with_driver(SYS_io_uring_setup, 1, nullptr)},
+      {"bpf", of_call_with_driver(SYS_bpf, 0, nullptr, 0)},
+      {"userfaultfd", of_call_with_driver(SYS_userfaultfd, 0)},
+      {"keyctl", of_call_with_driver(SYS_keyctl, 0, 0, 0, 0, 0)},
+      {"perf_event_open", of_call_with_driver(SYS_perf_event_open, nullptr, 0, -1, -1, 0)},
+      {"mount", of_call_with_driver(SYS_mount, "x", "/mnt", "tmpfs", 0L, nullptr)},
+      {"unshare", of_call_with_driver(SYS_unshare, CLONE_NEWUSER)},
+      {"chroot", of_call_with_driver(SYS_chroot, "/tmp")},
+      {"openat", of_call_with_driver(SYS_openat, AT_FDCWD, file.path(), O_WRONLY | O_CREAT | O_TRUNC, 0600)},
+      {"openat", of_call_with_driver(SYS_openat, AT_FDCWD, file.path(), O_RDWR | O_TRUNC)},
+      {"openat2", of_call_with_driver(SYS_openat2, AT_FDCWD, file.path(), nullptr, 0)},
+      {"open_by_handle_at", of_call_with_driver(SYS_open_by_handle_at, 0, nullptr, O_RDONLY)},
+      {"unlinkat", of_call_with_driver(SYS_unlinkat, AT_FDCWD, file.path(), 0)},
+      {"renameat2", of_call_with_driver(SYS_renameat2, AT_FDCWD, file.path(), AT_FDCWD, "/tmp/x", 0)},
+      {"truncate", of_call_with_driver(SYS_truncate, file.path(), 0L)},
+      {"fchmodat", of_call_with_driver(SYS_fchmodat, AT_FDCWD, file.path(), 0777)},
+      {"prctl", of_call_with_driver(SYS_prctl, PR_SET_PDEATHSIG, 0, 0, 0, 0)},
+      {"seccomp", of_call_with_driver(SYS_seccomp, SECCOMP_SET_MODE_FILTER, 0, nullptr)},
+      {"setuid", of_call_with_driver(SYS_setuid, 0)},
+      {"rt_sigaction", of_call_with_driver(SYS_rt_sigaction, SIGSYS, &handler, nullptr, 8)},
+      {"prlimit64", of_call_with_driver(SYS_prlimit64, 0, RLIMIT_NOFILE, &more, nullptr)},
+      {"ioctl", of_call_with_driver(SYS_ioctl, 0, TIOCSTI, "x")},
+      {"ioctl", of_call_with_driver(SYS_ioctl, 0, SIOCGIFCONF, nullptr)},
+  };
+  ::close(other[0]);
+  ::close(other[1]);
+  for (const auto& [call, outcome] : attempts) {
+    EXPECT_EQ(outcome.call, call);
+    EXPECT_EQ(outcome.exit, kViolationExit) << call;
+  }
+  EXPECT_EQ(attempt(::fork, with_driver()).signal, SIGSYS);
+  EXPECT_EQ(file.content(), "precious");
+}
+
+TEST(SandboxWithDriver, OfFilesThereAreOnlyThoseThatADriverNeeds) {
+  if (!has_landlock()) GTEST_SKIP() << "this kernel has no Landlock";
+  const TemporaryFile file;
+  const auto opening = [](const char* path, int flags) {
+    return of_call_with_driver(SYS_openat, AT_FDCWD, path, flags);
+  };
+  for (const char* path : {"/etc/passwd", "/proc/1/environ", "/proc/self/root/etc/passwd",
+                           "/proc/self/cwd/CMakeLists.txt", "/tmp", file.path()}) {
+    EXPECT_EQ(opening(path, O_RDONLY), returned(EACCES)) << path;
+  }
+  EXPECT_EQ(opening(file.path(), O_RDWR), returned(EACCES));
+  EXPECT_EQ(opening("/tmp", O_TMPFILE | O_RDWR), returned(EACCES));
+  EXPECT_EQ(opening("/usr/lib", O_RDONLY | O_DIRECTORY), returned(0));
+  EXPECT_EQ(opening("/usr/lib/os-release", O_RDONLY), returned(0));
+  EXPECT_EQ(opening("/usr/lib/os-release", O_RDWR), returned(EACCES));
+  EXPECT_EQ(opening("/proc/self/maps", O_RDONLY), returned(0));
+  EXPECT_EQ(opening("/proc/self/oom_score_adj", O_RDWR), returned(EACCES));
+}
+
+TEST(SandboxWithDriver, WhereFilesCannotBeHiddenNoneCanBeOpened) {
+  const auto unhidden = [](int flags) {
+    const pid_t child = ::fork();
+    if (child == 0) {
+      if (!filter_calls(with_driver(), false)) ::_exit(255);
+      ::_exit(error_of([flags] { return ::open("/dev/null", flags); }));
+    }
+    int status = -1;
+    ::waitpid(child, &status, 0);
+    return WEXITSTATUS(status);
+  };
+  EXPECT_EQ(unhidden(O_RDONLY), EACCES);
+  EXPECT_EQ(unhidden(O_RDWR), EACCES);
+}
+
+// Drivers have threads of their own, and name them.
+TEST(SandboxWithDriver, ItsThreadsAreInsideAndMayBeNamed) {
+  static std::binary_semaphore entered{0};
+  static std::binary_semaphore left{0};
+  static int opened = 0;
+  static std::thread thread;
+  const auto start = [] {
+    thread = std::thread([] {
+      entered.acquire();
+      opened = error_of([] { return ::open("/etc/passwd", O_RDONLY); });
+      left.release();
+    });
+  };
+  const auto outcome = attempt(
+      [] {
+        const int named = ::pthread_setname_np(thread.native_handle(), "driver");
+        entered.release();
+        left.acquire();
+        return named == 0 ? opened : 100 + named;
+      },
+      with_driver(start));
+  EXPECT_EQ(outcome.call, "");
+  EXPECT_EQ(outcome.exit, has_landlock() ? EACCES : 100 + EACCES);
+  EXPECT_EQ(attempt(start_thread, with_driver()), returned(0));
+}
+
+TEST(SandboxWithDriver, ItsOwnCommandsReachADevice) {
+  // No driver is behind this one, which says so: it was asked.
+  constexpr unsigned kRegister = _IO('F', 201);
+  EXPECT_EQ(of_call_with_driver(SYS_ioctl, 0, kRegister, nullptr), returned(ENOTTY));
+  EXPECT_EQ(of_call_with_driver(SYS_ioctl, 0, 0x30000001, nullptr), returned(ENOTTY));
+  EXPECT_EQ(of_call_with_driver(SYS_ioctl, 0, 37, nullptr), returned(ENOTTY));
+}
+
+TEST(SandboxWithDriver, ThereAreNoCoresAndNotMoreDescriptorsThanItNeeds) {
+  const auto limit_of = [](__rlimit_resource what) {
+    return attempt(
+        [what] {
+          rlimit limit{};
+          ::getrlimit(what, &limit);
+          return static_cast<int>(limit.rlim_max / 16);
+        },
+        with_driver());
+  };
+  EXPECT_EQ(limit_of(RLIMIT_NOFILE), returned(64));
+  EXPECT_EQ(limit_of(RLIMIT_CORE), returned(0));
+}
+
+TEST(SandboxWithDriver, ItMayMapMemoryBeyondTheLimitOfOthers) {
+  const auto reserve = [] {
+    constexpr std::size_t kMuch = std::size_t{1} << 36;
+    void* const range =
+        ::mmap(nullptr, kMuch, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+    return range == MAP_FAILED ? errno : 0;
+  };
+  auto options = with_driver();
+  options.data_bytes = 1 << 30;
+  EXPECT_EQ(attempt(reserve, options), returned(0));
+  EXPECT_EQ(attempt(reserve, {.socket = -1, .data_bytes = 1 << 30}), returned(ENOMEM));
 }
 
 }  // namespace
