@@ -7,8 +7,10 @@ endfunction()
 
 # pilotlight_test(NAME SOURCES... DEPS...): one GoogleTest program of one folder; its tests are
 # found at ctest time, so that each has its own line and its own time-out.
-find_package(GTest REQUIRED)
-include(GoogleTest)
+if(BUILD_TESTING)
+  find_package(GTest REQUIRED)
+  include(GoogleTest)
+endif()
 function(pilotlight_test name)
   cmake_parse_arguments(ARG "" "" "SOURCES;DEPS" ${ARGN})
   add_executable(${name} ${ARG_SOURCES})

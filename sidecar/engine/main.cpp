@@ -9,6 +9,7 @@
 #include <chrono>
 #include <cstdio>
 #include <expected>
+#include <memory>
 #include <nlohmann/json.hpp>
 #include <optional>
 #include <string>
@@ -18,6 +19,7 @@
 #include "common/log/log.h"
 #include "common/text/printable.h"
 #include "sidecar/engine/bundle/mapped_file.h"
+#include "sidecar/engine/device/device.h"
 #include "sidecar/engine/process.h"
 #include "sidecar/engine/prover.h"
 #include "sidecar/engine/sandbox/library.h"
@@ -33,8 +35,9 @@ namespace {
 using nlohmann::json;
 
 constexpr int kDone = 0;
-constexpr int kRefused = 1;   // and the reason was sent
-constexpr int kProtocol = 2;  // the front spoke nonsense, or went away half-way
+constexpr int kRefused = 1;     // and the reason was sent
+constexpr int kProtocol = 2;    // the front spoke nonsense, or went away half-way
+constexpr int kDeviceLost = 5;  // the device failed, and that was sent; 4 is the sandbox's
 
 struct Order {
   wire::LoadRequest request;
@@ -67,6 +70,9 @@ std::expected<std::optional<Order>, std::string> receive_order(bool with_arena) 
 }
 
 wire::FailureClass class_of(const Fault& fault, bool pinned) {
+  // That a device fails says nothing certain about a revision that nobody has proven yet.
+  if (fault.reason == wire::kDeviceFailed)
+    return pinned ? wire::FailureClass::kPod : wire::FailureClass::kWorld;
   // Another node, or this one later, may do better.
   if (fault.reason == "OutOfMemory" || fault.reason == "SandboxUnavailable" ||
       fault.reason == "UnsupportedProcessor") {
@@ -80,6 +86,9 @@ wire::FailureClass class_of(const Fault& fault, bool pinned) {
 constexpr std::size_t kMostText = 2000;
 
 int report_failure(Fault fault, bool pinned, std::string phase) {
+  if (fault.reason == "OutOfMemory" && device_present()) {
+    fault.remedy += " If it was the device's: a larger one, or smaller batches.";
+  }
   const wire::Failure failure{.failure_class = class_of(fault, pinned),
                               .reason = std::move(fault.reason),
                               .phase = std::move(phase),
@@ -96,15 +105,21 @@ json loaded_document(const Proven& proven) {
            {{"load", proven.load_seconds}, {"check", proven.check_seconds}, {"warm", proven.warm_seconds}}}};
 }
 
-// Returns the model if the front has been told that it may serve, else the exit code.
-std::expected<Proven, int> prove_and_report(const Order& order, const MappedFile& file,
-                                            const std::vector<std::string>& sandbox, int library,
-                                            bool for_traffic) {
-  std::string phase = for_traffic ? "Loading" : "Checking";
+// What proving and serving take besides what the front sent.
+struct Means {
+  std::vector<std::string> sandbox;  // its layers that hold
+  int library;                       // for machine code; -1: none
+  Device* device;                    // null: none
+};
+
+// Returns the model if the front has been told that it may serve, else the exit code. `phase` is kept up to
+// date.
+std::expected<Proven, int> prove_and_report(const Order& order, const MappedFile& file, const Means& means,
+                                            bool for_traffic, std::string& phase) {
   auto proven = guarded([&] {
     return prove({.file = file.bytes(),
                   .request = order.request,
-                  .library = library,
+                  .library = means.library,
                   .for_traffic = for_traffic,
                   .clock = [] { return std::chrono::steady_clock::now(); },
                   .enter_phase =
@@ -118,7 +133,8 @@ std::expected<Proven, int> prove_and_report(const Order& order, const MappedFile
                         json document = {{"graph", wire::graph_name(graph)}};
                         if (within) document["withinSeconds"] = *within;
                         std::ignore = wire::send_json(wire::kEngineSocket, wire::Kind::kProgress, document);
-                      }});
+                      },
+                  .device = means.device});
   });
   if (!proven) {
     const bool memory = proven.error().kind == RunError::Kind::kOutOfMemory;
@@ -131,7 +147,7 @@ std::expected<Proven, int> prove_and_report(const Order& order, const MappedFile
   }
   if (!*proven)
     return std::unexpected(report_failure(std::move(*proven).error(), order.request.pinned, phase));
-  (*proven)->proof.sandbox = sandbox;
+  (*proven)->proof.sandbox = means.sandbox;
   const auto sent = wire::send_json(wire::kEngineSocket, wire::Kind::kLoaded, loaded_document(**proven));
   if (sent) return std::move(**proven);
   if (sent.error() != std::errc::message_size) return std::unexpected(kProtocol);
@@ -149,11 +165,41 @@ struct Settings {
   bool machine_code = false;
 };
 
-int no_sandbox(const std::string& why, bool pinned, bool for_traffic) {
+int no_sandbox(const std::string& why, bool pinned, const std::string& phase) {
   return report_failure({.reason = "SandboxUnavailable",
                          .message = "the model is not loaded, as it could not be shut in: " + why,
                          .remedy = "Use a node whose kernel and container runtime allow seccomp filters."},
-                        pinned, for_traffic ? "Loading" : "Checking");
+                        pinned, phase);
+}
+
+int no_device(const std::string& why, bool pinned, const std::string& phase) {
+  std::ignore = report_failure(
+      {.reason = std::string(wire::kDeviceFailed),
+       .message = why,
+       .remedy =
+           "It is tried again, or the pod is replaced. If it goes on, look at the node's kernel log for Xid "
+           "errors."},
+      pinned, phase);
+  return kDeviceLost;
+}
+
+// Proves the model, and serves it if it is for that. `phase` is kept up to date.
+int carry_out(Order order, const Means& means, bool for_traffic, std::string& phase) {
+  const auto file = MappedFile::map(order.model.get());
+  if (!file) {
+    log::Error("Cannot map the model's file", {{"error", file.error().message()}});
+    return kProtocol;
+  }
+  auto proven = prove_and_report(order, *file, means, for_traffic, phase);
+  if (!proven) return proven.error();
+  if (!for_traffic) return kDone;
+  phase = "Ready";
+  order.model.reset();
+  file->forget();    // but the golden cases stay in reach
+  ::malloc_trim(0);  // loading leaves as much garbage as the model is large
+  Server server(std::move(proven->model), std::move(proven->contract), *std::move(order.arena),
+                std::move(proven->bundle), order.request);
+  return server.run(wire::kEngineSocket) == Server::End::kClosed ? kDone : kProtocol;
 }
 
 int work(const Settings& settings) {
@@ -163,36 +209,38 @@ int work(const Settings& settings) {
   std::expected<wire::UniqueFd, std::string> library;  // none
   if (settings.machine_code) library = sandbox::create_library();
   const int library_file = library ? library->get() : -1;
-  // Teams of two have one size; larger ones lose threads to smaller teams, and GNU's OpenMP starts them anew.
-  const auto layers = sandbox::enter({.socket = wire::kEngineSocket,
-                                      .data_bytes = settings.data_bytes,
-                                      .new_threads = threads > 2,
-                                      .library = library_file});
+  std::expected<std::unique_ptr<Device>, std::string> device;
+  sandbox::Options options{.socket = wire::kEngineSocket,
+                           .data_bytes = settings.data_bytes,
+                           // Teams of two have one size; larger ones lose threads to smaller teams, and GNU's
+                           // OpenMP starts them anew.
+                           .new_threads = threads > 2,
+                           .library = library_file};
+  // Machine code is for processors, and the weaker sandbox of a driver is not for it.
+  if (!settings.machine_code && device_present()) {
+    options.start_driver = [&device] { device = start_device(); };
+  }
+  const auto layers = sandbox::enter(options);
   auto order = receive_order(for_traffic);
   if (!order) {
     log::Error("Cannot use what the front sent", {{"error", order.error()}});
     return kProtocol;
   }
   if (!*order) return kDone;
-  const wire::LoadRequest request = (*order)->request;
-  if (!layers) return no_sandbox(layers.error(), request.pinned, for_traffic);
-  if (!library) return no_sandbox(library.error(), request.pinned, for_traffic);
+  const wire::LoadRequest& request = (*order)->request;
+  const bool pinned = request.pinned;
+  std::string phase = for_traffic ? "Loading" : "Checking";
+  if (!layers) return no_sandbox(layers.error(), pinned, phase);
+  if (!library) return no_sandbox(library.error(), pinned, phase);
+  if (!device) return no_device("the device cannot be used: " + device.error(), pinned, phase);
   // More cannot be had any longer.
   if (request.threads > 0) at::set_num_threads(std::min(static_cast<int>(request.threads), threads));
-  const auto file = MappedFile::map((*order)->model.get());
-  if (!file) {
-    log::Error("Cannot map the model's file", {{"error", file.error().message()}});
-    return kProtocol;
+  try {
+    return carry_out(*std::move(*order),
+                     {.sandbox = *layers, .library = library_file, .device = device->get()}, for_traffic, phase);
+  } catch (const DeviceFailed& failed) {
+    return no_device(failed.what(), pinned, phase);
   }
-  auto proven = prove_and_report(**order, *file, *layers, library_file, for_traffic);
-  if (!proven) return proven.error();
-  if (!for_traffic) return kDone;
-  (*order)->model.reset();
-  file->forget();    // but the golden cases stay in reach
-  ::malloc_trim(0);  // loading leaves as much garbage as the model is large
-  Server server(std::move(proven->model), std::move(proven->contract), *std::move((*order)->arena),
-                std::move(proven->bundle), request);
-  return server.run(wire::kEngineSocket) == Server::End::kClosed ? kDone : kProtocol;
 }
 
 int run(int argc, char** argv) {

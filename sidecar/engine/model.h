@@ -13,6 +13,8 @@
 #include "sidecar/engine/backend.h"
 #include "sidecar/engine/bundle/fault.h"
 #include "sidecar/engine/bundle/format.h"
+#include "sidecar/engine/device/device.h"
+#include "sidecar/engine/device/run.h"
 #include "sidecar/wire/load_request.h"
 
 namespace pilotlight::engine {
@@ -20,11 +22,17 @@ namespace pilotlight::engine {
 // A model of any format, loaded and in evaluation mode. Not thread-safe: one inference at a time.
 class Model {
  public:
-  // Reads the model from memory. `file` must stay until keep() has been called. Machine code is loaded from
-  // `library` (sandbox::create_library), and without one refused. Faults: `LoadFailed`,
-  // `UnsupportedSignature`, `UnsupportedFormat`, `UnsupportedProcessor`, `OutOfMemory`.
+  // What some models take besides their file.
+  struct Means {
+    int library = -1;          // of sandbox::create_library: what machine code is loaded from; -1: none
+    Device* device = nullptr;  // what to compute on, if the format can; it must outlive the model
+  };
+
+  // Reads the model from memory. `file` must stay until keep() has been called. On a device all of these throw
+  // DeviceFailed. Faults: `LoadFailed`, `UnsupportedSignature`, `UnsupportedFormat`, `UnsupportedProcessor`,
+  // `OutOfMemory`.
   static Outcome<Model> load(std::span<const std::byte> file, ModelFormat format = ModelFormat::kTorchScript,
-                             int library = -1);
+                             const Means& means = {.library = -1, .device = nullptr});
 
   [[nodiscard]] const Signature& signature() const { return backend_->signature(); }
 
@@ -37,13 +45,17 @@ class Model {
 
   // Runs the model with inputs by position. It may keep what it was given.
   std::expected<Outputs, RunError> run(const std::vector<at::Tensor>& inputs) {
-    return backend_->run(inputs);
+    return device_ == nullptr ? backend_->run(inputs) : run_on(*device_, *backend_, inputs);
   }
 
+  // Where it computes; null: on the processor.
+  [[nodiscard]] Device* device() const { return device_; }
+
  private:
-  explicit Model(std::unique_ptr<Backend> backend) : backend_(std::move(backend)) {}
+  Model(std::unique_ptr<Backend> backend, Device* device) : backend_(std::move(backend)), device_(device) {}
 
   std::unique_ptr<Backend> backend_;
+  Device* device_;
 };
 
 }  // namespace pilotlight::engine

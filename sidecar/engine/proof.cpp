@@ -17,12 +17,17 @@ json to_json(const Proof& proof) {
                    {"cases", proof.golden.cases},
                    {"runtime",
                     {{"torch", TORCH_VERSION},
-                     {"device", "cpu"},
+                     {"device", proof.device},
                      {"threads", proof.threads},
                      {"graph", wire::graph_name(proof.graph)}}},
                    {"sandbox", proof.sandbox},
                    {"warmup", json::array()},
                    {"warnings", proof.warnings}};
+  if (proof.device_memory) {
+    document["runtime"]["deviceMemory"] = {{"totalBytes", proof.device_memory->total},
+                                           {"limitBytes", proof.device_memory->limit},
+                                           {"freeBytes", proof.device_memory->free}};
+  }
   if (proof.format == ModelFormat::kOnnx) document["runtime"]["onnxruntime"] = onnx::version();
   if (proof.level == wire::ProofLevel::kAnswers) {
     const GoldenReport& golden = proof.golden;

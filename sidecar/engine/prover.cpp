@@ -277,13 +277,15 @@ Outcome<Proven> prove(const Proving& proving) {
   }
   if (auto result = check_format(*bundle, proving.request); !result) return std::unexpected(result.error());
   if (auto result = check_exporter(*bundle, proof.warnings); !result) return std::unexpected(result.error());
-  auto plain = Model::load(bundle->model, bundle->format, proving.library);
+  auto plain =
+      Model::load(bundle->model, bundle->format, {.library = proving.library, .device = proving.device});
   if (!plain) return std::unexpected(std::move(plain).error());
   const wire::Contract contract = contract_of(*bundle, proving.request, plain->signature());
   if (auto result = check_signature(plain->signature(), contract); !result) {
     return std::unexpected(result.error());
   }
   check_names(plain->signature(), contract, proof.warnings);
+  if (const Device* device = plain->device()) proof.device = device->name();
   const auto loaded = proving.clock();
 
   const auto inputs = comparison_inputs(*bundle, contract);
@@ -306,6 +308,7 @@ Outcome<Proven> prove(const Proving& proving) {
   if (auto result = Attempt(proving, *bundle, chosen->model, contract).warm(proof); !result) {
     return std::unexpected(std::move(result).error());
   }
+  if (const Device* device = chosen->model.device()) proof.device_memory = device->memory();
   const auto warm = proving.clock();
   return Proven{.model = std::move(chosen->model),
                 .contract = contract,

@@ -9,6 +9,7 @@
 #include <string_view>
 #include <vector>
 
+#include "sidecar/engine/device/device.h"
 #include "sidecar/engine/drift.h"
 #include "sidecar/engine/golden.h"
 #include "sidecar/engine/model.h"
@@ -31,7 +32,9 @@ struct Proof {
   GoldenReport golden;  // with level kAnswers
   std::vector<Warmth> warmup;
   int threads = 1;
-  wire::Graph graph = wire::Graph::kPlain;  // that passed, and serves
+  std::string device = "cpu";
+  std::optional<Device::Memory> device_memory;  // once the model was warm
+  wire::Graph graph = wire::Graph::kPlain;      // that passed, and serves
   std::vector<GraphTrial> graphs;
   ModelFormat format = ModelFormat::kTorchScript;
   std::optional<Exporter> exporter;  // if the file says
@@ -63,10 +66,11 @@ struct Proving {
   // Before a form of the graph is tried: the engine has hung if the next is not heard of within so many
   // seconds.
   std::function<void(wire::Graph, std::optional<double> within_seconds)> try_graph;
+  Device* device = nullptr;  // where models compute whose format can; it must outlive them
 };
 
 // Opens, loads, checks and warms. Everything a bad model can do to us, short of crashing, comes back as a
-// Fault.
+// Fault. Throws DeviceFailed.
 Outcome<Proven> prove(const Proving& proving);
 
 // Whether `exporter` ("2.7.1+cu126") is of a newer minor release than `runtime`. What cannot be read is not

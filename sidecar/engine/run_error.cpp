@@ -30,6 +30,10 @@ std::string_view without_traceback(std::string_view text) {
 bool says_out_of_memory(std::string_view text) {
   return text.find("std::bad_alloc") != std::string_view::npos ||
          text.find("DefaultCPUAllocator: ") != std::string_view::npos ||
+         // A device's: tensors, pinned memory, and what cuBLAS and cuDNN take for themselves.
+         text.find("CUDA out of memory") != std::string_view::npos ||
+         text.find("CUDA error: out of memory") != std::string_view::npos ||
+         text.find("_STATUS_ALLOC_FAILED") != std::string_view::npos ||
          text.find("Failed to allocate memory for requested buffer") != std::string_view::npos;
 }
 

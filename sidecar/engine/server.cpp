@@ -29,7 +29,7 @@ using Tensors = std::vector<at::Tensor>;
 
 // Reads the inputs out of the arena; an error says what the front should not have let through.
 std::expected<Tensors, std::string> read_inputs(const wire::Infer& infer, const wire::Contract& contract,
-                                                const wire::Arena& arena) {
+                                                const wire::Arena& arena, bool pinned) {
   if (infer.tensor_count != contract.inputs.size()) {
     return std::unexpected(std::to_string(infer.tensor_count) + " inputs; the model takes " +
                            std::to_string(contract.inputs.size()));
@@ -44,7 +44,8 @@ std::expected<Tensors, std::string> read_inputs(const wire::Infer& infer, const 
     if ((spec.datatype && *spec.datatype != tensor.datatype) || !wire::fits(spec, wire::shape_of(tensor))) {
       return std::unexpected("input \"" + spec.name + "\" is not as the contract says");
     }
-    inputs.push_back(copy_in(tensor.datatype, wire::shape_of(tensor), arena.bytes().data() + tensor.offset));
+    inputs.push_back(
+        copy_in(tensor.datatype, wire::shape_of(tensor), arena.bytes().data() + tensor.offset, pinned));
   }
   return inputs;
 }
@@ -67,8 +68,13 @@ Server::Server(Model model, wire::Contract contract, wire::Arena arena, Bundle b
 wire::Status Server::infer(const wire::Infer& infer, wire::ParsedResult& answer) {
   // The gradient mode holds for the copies too: nothing here is ever differentiated.
   const c10::InferenceMode no_gradients;
-  auto inputs = guarded([&] { return read_inputs(infer, contract_, arena_); });
-  if (!inputs) return wire::Status::kOutOfMemory;
+  Device* const device = model_.device();
+  const bool pinned = device != nullptr && device->place().is_cuda();
+  auto inputs = guarded([&] { return read_inputs(infer, contract_, arena_, pinned); });
+  if (!inputs) {
+    if (device != nullptr) check_device(*device, inputs.error().reason);
+    return wire::Status::kOutOfMemory;
+  }
   if (!*inputs) {
     log::Error("Refused an inference that the front should not have sent", {{"error", inputs->error()}});
     return wire::Status::kModelError;

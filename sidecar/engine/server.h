@@ -17,7 +17,7 @@ namespace pilotlight::engine {
 
 // Answers Infer packets with Result packets, and Recheck packets with Rechecked ones, one at a time. Tensors
 // are copied out of the arena before the model sees them and into it afterwards: a model that kept its input
-// must not hold the next caller's. Not thread-safe.
+// must not hold the next caller's. Throws DeviceFailed instead of an answer. Not thread-safe.
 class Server {
  public:
   // `bundle` may have no golden cases; the bytes that it lies in must outlive the server.

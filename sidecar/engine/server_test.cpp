@@ -10,7 +10,9 @@
 #include <nlohmann/json.hpp>
 
 #include "sidecar/engine/tensors.h"
+#include "sidecar/engine/testing/archives.h"
 #include "sidecar/engine/testing/models.h"
+#include "sidecar/engine/testing/scripted_device.h"
 #include "sidecar/wire/datatype.h"
 #include "sidecar/wire/packet.h"
 
@@ -97,6 +99,16 @@ TEST(Serving, AnswersWithWhatTheModelComputes) {
   EXPECT_GT(answer.result.compute_ns, 0U);
   ASSERT_EQ(answer.result.tensor_count, 1U);
   EXPECT_TRUE(caller.output(answer, 0).equal(input * 2));
+}
+
+TEST(Serving, GivesNoAnswerOnceTheDeviceHasFailed) {
+  testing::ScriptedDevice device;
+  device.fails_at = 2;
+  const auto file = testing::model_file("def forward(self, x):\n    return x * 2\n");
+  Caller caller(Model::load(testing::bytes(file), ModelFormat::kTorchScript, {.device = &device}).value(), rows_of_two());
+  const at::Tensor input = torch::rand({3, 2});
+  EXPECT_EQ(caller.call({input}).result.status, Status::kOk);
+  EXPECT_THROW(caller.call({input}), DeviceFailed);
 }
 
 TEST(Serving, CarriesEveryDatatypeUnchanged) {

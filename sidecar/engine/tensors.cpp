@@ -44,8 +44,9 @@ std::optional<Datatype> datatype_of(at::ScalarType type) {
   return std::nullopt;
 }
 
-at::Tensor copy_in(Datatype type, std::span<const std::int64_t> shape, const std::byte* data) {
-  at::Tensor tensor = torch::empty(at::IntArrayRef(shape.data(), shape.size()), scalar_type(type));
+at::Tensor copy_in(Datatype type, std::span<const std::int64_t> shape, const std::byte* data, bool pinned) {
+  at::Tensor tensor = torch::empty(at::IntArrayRef(shape.data(), shape.size()),
+                                   at::TensorOptions(scalar_type(type)).pinned_memory(pinned));
   if (tensor.nbytes() > 0) std::memcpy(tensor.data_ptr(), data, tensor.nbytes());
   // A bool that is neither 0 nor 1 is undefined behaviour wherever it is read.
   if (type == Datatype::kBool) tensor = tensor.view(at::kByte).ne(0);

@@ -16,8 +16,10 @@ at::ScalarType scalar_type(wire::Datatype type);
 // nullopt for what the protocol has no name for, such as complex numbers.
 std::optional<wire::Datatype> datatype_of(at::ScalarType type);
 
-// A tensor of its own memory with a copy of the data, which has shape × datatype bytes.
-at::Tensor copy_in(wire::Datatype type, std::span<const std::int64_t> shape, const std::byte* data);
+// A tensor of its own memory with a copy of the data, which has shape × datatype bytes. Pinned memory is what
+// a device reads by itself.
+at::Tensor copy_in(wire::Datatype type, std::span<const std::int64_t> shape, const std::byte* data,
+                   bool pinned = false);
 at::Tensor copy_in(const StoredTensor& tensor);
 
 // Copies a tensor, whatever its strides, to `to`, row-major.

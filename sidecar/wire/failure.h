@@ -11,6 +11,9 @@ namespace pilotlight::wire {
 // What is at fault, and so what follows: docs/sidecar.md lists the reasons of each.
 enum class FailureClass { kRevision, kWorld, kPod };
 
+// The reason of an engine whose device has become unusable to it: also while serving.
+inline constexpr std::string_view kDeviceFailed = "DeviceFailed";
+
 std::string_view failure_class_name(FailureClass value);
 
 // The document of a kFailed packet, and `failure` of the status document.

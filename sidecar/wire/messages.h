@@ -8,6 +8,8 @@
 // fixed structures below, so that the hot path parses nothing. Tensors lie in the arena, little-endian,
 // row-major, without gaps.
 //
+// An engine whose device fails while it serves sends Failed, with DeviceFailed, in place of the Result.
+//
 // The front trusts nothing that the engine writes: it copies a packet out before it looks at it, and checks
 // each descriptor against the slot and the contract.
 

@@ -26,7 +26,7 @@ using testing::write_compiled;
 Outcome<Model> load(const std::string& package) {
   // The loader keeps what it needs of it.
   const wire::UniqueFd library = sandbox::create_library().value();
-  return Model::load(bytes(package), ModelFormat::kAotInductor, library.get());
+  return Model::load(bytes(package), ModelFormat::kAotInductor, {.library = library.get()});
 }
 
 Model loaded(std::string_view order) {

@@ -117,11 +117,11 @@ class Script final : public Backend {
 
 }  // namespace
 
-Outcome<std::unique_ptr<Backend>> load(std::span<const std::byte> archive) {
-  auto module = guarded([archive] {
+Outcome<std::unique_ptr<Backend>> load(std::span<const std::byte> archive, at::Device place) {
+  auto module = guarded([archive, place] {
     const torch::NoGradGuard no_gradients;
     // Debug files map errors to source lines, which must not be shown anyway.
-    auto loaded = torch::jit::load(std::make_shared<MemoryReader>(archive), c10::Device(c10::kCPU), false);
+    auto loaded = torch::jit::load(std::make_shared<MemoryReader>(archive), place, false);
     loaded.eval();
     return loaded;
   });
