@@ -12,7 +12,7 @@ namespace pilotlight::front {
 // How an engine came to its end.
 enum class EngineEnd {
   kCrashed,  // by itself: what it was at is to blame
-  kKilled,   // by us, by the kernel, by a person: what it was at may be to blame
+  kKilled,   // by us, by the kernel, by a person, by its device: what it was at may be to blame
 };
 
 // The inputs that engines have ended with, so that one caller's retries do not keep the model from all others

@@ -695,6 +695,69 @@ TEST_F(FrontTest, AForbiddenCallWhileServingIsA503AndTheStatusSaysSo) {
   EXPECT_EQ(now["engine"]["lastExit"], "the model tried to open a file for writing (openat)");
 }
 
+// Devices: the engine tells when its own has become unusable.
+
+TEST_F(FrontTest, ADeviceThatFailsWhileServingIsA503AndANewEngine) {
+  run_until_ready();
+  script_->serve = OnLoad::kSilent;
+  EXPECT_EQ(post(kInfer, infer_body(testing::kDeviceFails)).status, 503);
+  const auto now =
+      await([](const json& s) { return s["phase"] == "Loading" && s.contains("failure"); }, "away");
+  EXPECT_EQ(now["failure"]["class"], "World");
+  EXPECT_EQ(now["failure"]["reason"], "DeviceFailed");
+  EXPECT_EQ(now["failure"]["message"], "cuda:0: ECC");
+  EXPECT_EQ(now["engine"]["lastExit"], "cuda:0: ECC");
+  await([this](const json&) { return script_->serves == 2; }, "a new engine");
+}
+
+TEST_F(FrontTest, ADeviceThatFailsOnceIsForgotten) {
+  run_until_ready();
+  EXPECT_EQ(post(kInfer, infer_body(testing::kDeviceFails)).status, 503);
+  const auto now =
+      await([](const json& s) { return s["ready"] == true && s["engine"]["restarts"] == 1; }, "restarted");
+  EXPECT_FALSE(now.contains("failure"));
+  EXPECT_EQ(post(kInfer, infer_body(1)).status, 200);
+}
+
+// It may be theirs: an index that no table has fails an assertion on the device.
+TEST_F(FrontTest, InputsThatADeviceFailedWithTwiceAreRefused) {
+  run_until_ready();
+  for (const int failures : {1, 2}) {
+    EXPECT_EQ(post(kInfer, infer_body(testing::kDeviceFails)).status, 503);
+    await([&](const json& s) { return s["ready"] == true && s["engine"]["restarts"] == failures; },
+          "restarted");
+  }
+  EXPECT_EQ(post(kInfer, infer_body(testing::kDeviceFails)).status, 422);
+}
+
+TEST_F(FrontTest, ADeviceThatThenFailsTheProofIsThisPodsFault) {
+  run_until_ready();
+  script_->serve = OnLoad::kBreaksDevice;
+  EXPECT_EQ(post(kInfer, infer_body(testing::kDeviceFails)).status, 503);
+  const auto now = await_phase("Failed");
+  EXPECT_EQ(now["final"], true);
+  EXPECT_EQ(now["failure"]["class"], "Pod");
+  EXPECT_EQ(now["failure"]["reason"], "DeviceFailed");
+}
+
+TEST_F(FrontTest, ADeviceThatFailsBeforeAnyProofIsTriedAgain) {
+  run([](ScriptedLauncher& script) { script.check = OnLoad::kBreaksDevice; });
+  const auto now = await_phase("Retrying");
+  EXPECT_EQ(now["final"], false);
+  EXPECT_EQ(now["failure"]["reason"], "DeviceFailed");
+  EXPECT_EQ(now["failure"]["phase"], "Checking");
+}
+
+TEST_F(FrontTest, AnEngineThatServesCanBlameNothingButItsDevice) {
+  run_until_ready();
+  script_->serve = OnLoad::kSilent;
+  EXPECT_EQ(post(kInfer, infer_body(testing::kSaysOther)).status, 503);
+  const auto now =
+      await([](const json& s) { return s["phase"] == "Loading" && s.contains("failure"); }, "away");
+  EXPECT_EQ(now["failure"]["class"], "World");
+  EXPECT_EQ(now["failure"]["reason"], "EngineCrashed");
+}
+
 TEST_F(FrontTest, AKillInTheCheckIsTheWorldsFault) {
   run([](ScriptedLauncher& script) { script.check = OnLoad::kKilled; });
   const auto now = await_phase("Retrying");
@@ -741,7 +804,9 @@ TEST_F(FrontTest, AGraphThatTheContainerEndedOverIsNotTriedAgain) {
   EXPECT_EQ(await_phase("Ready")["proof"]["runtime"]["graph"], "frozen");
 }
 
-INSTANTIATE_TEST_SUITE_P(Ends, GraphTest, ::testing::Values(OnLoad::kGraphDies, OnLoad::kGraphHangs));
+INSTANTIATE_TEST_SUITE_P(Ends, GraphTest,
+                         ::testing::Values(OnLoad::kGraphDies, OnLoad::kGraphHangs,
+                                           OnLoad::kGraphBreaksDevice));
 
 TEST_F(FrontTest, WhatTheCheckFindsIsReportedAndRemembered) {
   run([](ScriptedLauncher& script) { script.check = OnLoad::kFailed; });

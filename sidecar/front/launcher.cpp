@@ -43,7 +43,8 @@ std::vector<std::string> engine_environment() {
   std::vector<std::string> result{"PATH=/usr/bin:/bin", "LC_ALL=C.UTF-8", "OMP_WAIT_POLICY=passive"};
   for (char** entry = environ; *entry != nullptr; ++entry) {
     const std::string_view text(*entry);
-    for (const auto* prefix : {"OPENBLAS_", "ASAN_OPTIONS=", "UBSAN_OPTIONS=", "LD_LIBRARY_PATH="}) {
+    for (const auto* prefix : {"OPENBLAS_", "ASAN_OPTIONS=", "UBSAN_OPTIONS=", "LD_LIBRARY_PATH=",
+                               "CUDA_VISIBLE_DEVICES=", "CUDA_MODULE_LOADING="}) {
       if (text.starts_with(prefix)) result.emplace_back(text);
     }
   }

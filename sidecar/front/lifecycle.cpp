@@ -217,6 +217,11 @@ void Lifecycle::check_ended(Exit exit) {
   checking_ = false;
   deadline_.reset();
   if (auto what = forbidden(exit); !what.empty()) return fail(sandbox_violation(std::move(what)), nullptr);
+  if (device_failed() && trial_.blamed(config_.load)) {
+    log::Warn("A form of the model's graph is given up", {{"exit", pending_->message}});
+    pending_.reset();
+    return check();
+  }
   if (pending_) return fail(*std::exchange(pending_, std::nullopt), &Lifecycle::check);
   if (verdict_.checked == status_.digest) return serve();
   const auto reason = std::exchange(killed_for_, {});
@@ -355,9 +360,20 @@ void Lifecycle::loaded(const nlohmann::json& document) {
 }
 
 void Lifecycle::engine_failed(const nlohmann::json& document) {
-  if (!checking_ && !loading_) return;
+  if (!checking_ && !loading_ && !serving_) return;
   pending_ = wire::failure_from_json(document);
   if (pending_->phase.empty()) pending_->phase = phase_name(status_.phase);
+  if (!serving_) return;
+  // An engine that has begun to serve has nothing else to say, and is believed no more than that.
+  if (!device_failed()) return pending_.reset();
+  pending_ =
+      failure(FailureClass::kWorld, std::string(wire::kDeviceFailed), text(document, "message"),
+              "The engine is started again, and the pod replaced if its device fails the model's proof "
+              "then; look at the node's kernel log for Xid errors.");
+}
+
+bool Lifecycle::device_failed() const {
+  return pending_ && pending_->reason == wire::kDeviceFailed;
 }
 
 void Lifecycle::engine_violated(const nlohmann::json& document) {
@@ -395,11 +411,22 @@ void Lifecycle::serve_ended(Exit exit) {
   steady_.reset();
   auto violation = forbidden(exit);
   if (was_loading && !violation.empty()) return fail(sandbox_violation(std::move(violation)), nullptr);
-  if (was_loading && pending_) return fail(*std::exchange(pending_, std::nullopt), &Lifecycle::serve);
-  status_.engine_last_exit = !violation.empty() ? violation : !reason.empty() ? reason : describe(exit);
+  const bool silent = !pending_ || device_failed();
+  const bool other_form = was_loading && silent && trial_.blamed(config_.load);
+  auto said = std::exchange(pending_, std::nullopt);
+  if (was_loading && said && !other_form) {
+    // A device that fails in the proof of a model that this pod has served before is this pod's.
+    const bool served = !status_.proof.is_null();
+    if (said->reason == wire::kDeviceFailed && served) said->failure_class = FailureClass::kPod;
+    return fail(*std::move(said), &Lifecycle::serve);
+  }
+  status_.engine_last_exit = !violation.empty() ? violation
+                             : said             ? said->message
+                             : !reason.empty()  ? reason
+                                                : describe(exit);
   ++status_.engine_restarts;
   const bool out_of_memory = std::exchange(out_of_memory_, false);
-  if (was_loading && trial_.blamed(config_.load)) {
+  if (other_form) {
     log::Warn("A form of the model's graph is given up", {{"exit", status_.engine_last_exit}});
     return serve();
   }
@@ -417,9 +444,9 @@ void Lifecycle::serve_ended(Exit exit) {
     status_.failure->failure_class = FailureClass::kWorld;
   }
   log::Error("The engine ended", {{"exit", status_.engine_last_exit}, {"restarts", status_.engine_restarts}});
-  if (was_serving && observer_.lost) {
-    observer_.lost(reason.empty() && exit.signal != SIGKILL ? EngineEnd::kCrashed : EngineEnd::kKilled);
-  }
+  const bool by_itself = reason.empty() && exit.signal != SIGKILL && !said;
+  if (said && violation.empty()) status_.failure = *std::move(said);
+  if (was_serving && observer_.lost) observer_.lost(by_itself ? EngineEnd::kCrashed : EngineEnd::kKilled);
   enter(was_serving ? Phase::kLoading : Phase::kRetrying);
   retry_ = timers_.after(respawn_.next(), [this] { serve(); });
 }

@@ -92,6 +92,7 @@ class Lifecycle {
   void checked(const nlohmann::json& document);
   void loaded(const nlohmann::json& document);
   void engine_failed(const nlohmann::json& document);
+  bool device_failed() const;  // the engine said so before it ended
   void engine_violated(const nlohmann::json& document);
   // What the engine that ended had tried, if it was for that; and forgets it.
   std::string forbidden(const Exit& exit);

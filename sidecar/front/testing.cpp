@@ -95,6 +95,12 @@ class ScriptedLauncher::Thread final : public Process {
         return violate();
       case OnLoad::kViolatesSilently:
         return Exit{.signal = SIGSYS};
+      case OnLoad::kBreaksDevice:
+        return fail_device();
+      case OnLoad::kGraphBreaksDevice:
+        if (!optimized) break;
+        send(wire::Kind::kProgress, {{"graph", "optimized"}, {"withinSeconds", 60}});
+        return fail_device();
       case OnLoad::kGraphDies:
         if (!optimized) break;
         send(wire::Kind::kProgress, {{"graph", "optimized"}, {"withinSeconds", 60}});
@@ -152,6 +158,11 @@ class ScriptedLauncher::Thread final : public Process {
     return {.code = 4};
   }
 
+  Exit fail_device() const {
+    send(wire::Kind::kFailed, {{"class", "World"}, {"reason", "DeviceFailed"}, {"message", "cuda:0: ECC"}});
+    return {.code = 5};
+  }
+
   std::optional<Exit> answer(const wire::Infer& infer) {
     ++script_.inferences;
     const auto& input = infer.tensors[0];
@@ -161,6 +172,11 @@ class ScriptedLauncher::Thread final : public Process {
       std::memcpy(&first, bytes.data() + input.offset, sizeof first);
     if (first == kCrash) return Exit{.signal = SIGSEGV};
     if (first == kForbidden) return violate();
+    if (first == kDeviceFails) return fail_device();
+    if (first == kSaysOther) {
+      send(wire::Kind::kFailed, script_.failure);
+      return Exit{.signal = SIGSEGV};
+    }
     if (first == kHang) return std::nullopt;
     if (first == kGarbage) {
       const std::array<std::byte, 3> garbage{};

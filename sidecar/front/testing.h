@@ -30,6 +30,8 @@ inline constexpr float kSlow = 9008;       // answers once release() is called
 inline constexpr float kSlowCrash = 9011;  // the engine dies once release() is called
 inline constexpr float kTooLarge = 9009;
 inline constexpr float kForbidden = 9010;  // a system call that the sandbox forbids
+inline constexpr float kDeviceFails = 9012;
+inline constexpr float kSaysOther = 9013;  // says while serving what only a loading engine may, and dies
 
 class ScriptedLauncher final : public Launcher {
  public:
@@ -50,6 +52,8 @@ class ScriptedLauncher final : public Launcher {
     kSilent,
     kViolates,
     kViolatesSilently,
+    kBreaksDevice,
+    kGraphBreaksDevice,
     kGraphDies,
     kGraphHangs,
     kGraphSilent  // hangs, and has not said how long it may take
