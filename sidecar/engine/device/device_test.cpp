@@ -35,7 +35,7 @@ class DeviceTest : public ::testing::Test {
 
 TEST_F(DeviceTest, InputsGoThereAndOutputsComeBack) {
   auto model = load();
-  EXPECT_EQ(model.device(), {.device = &device_});
+  EXPECT_EQ(model.device(), &device_);
   const auto outputs = model.run({torch::ones({2})});
   ASSERT_TRUE(outputs);
   EXPECT_EQ(outputs->tensors.at(0).sum().item<float>(), 4);
@@ -55,7 +55,7 @@ TEST_F(DeviceTest, AnotherFormOfTheGraphComputesThereToo) {
   auto model = load();
   auto frozen = model.with_graph(wire::Graph::kFrozen);
   ASSERT_TRUE(frozen);
-  EXPECT_EQ(frozen->device(), {.device = &device_});
+  EXPECT_EQ(frozen->device(), &device_);
 }
 
 TEST_F(DeviceTest, OnnxStaysOnTheProcessor) {
