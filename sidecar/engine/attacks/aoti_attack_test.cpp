@@ -73,6 +73,16 @@ TEST_F(AotiAttack, AnHonestOneIsProvenAndServes) {
   EXPECT_THAT(numbers(front.infer({3, 4})), ElementsAre(6, 8));
 }
 
+// As those with large weights do, to map them.
+TEST_F(AotiAttack, ALibraryMayOpenItsOwnFileWhileItIsBeingLoadedAndNotAfterwards) {
+  const RealFront loading(aoti::bundle("create self -"), consented());
+  loading.await_phase("Ready");
+  EXPECT_THAT(numbers(loading.infer({3})), ElementsAre(6));
+  const RealFront serving(aoti::bundle("one self -"), consented());
+  serving.await_phase("Ready");
+  EXPECT_THAT(numbers(serving.infer({1})), ElementsAre(2));
+}
+
 // Consent.
 
 TEST_F(AotiAttack, MachineCodeThatNobodyAskedForIsNotRun) {

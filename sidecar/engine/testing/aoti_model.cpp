@@ -1,6 +1,7 @@
 // A library as AOTInductor makes them, y = 2·x on FP32 of any two dimensions, that does as it is ordered
 // first: what an honest compiler would not write. The order stands in the file, where aoti.h puts it.
 
+#include <dlfcn.h>
 #include <fcntl.h>
 #include <sys/socket.h>
 #include <sys/syscall.h>
@@ -44,6 +45,13 @@ void obey(const Order& order) {
   if (order.what == "unlink") leaked = leaked || ::unlink(where) == 0;
   if (order.what == "socket") leaked = leaked || ::socket(AF_INET, SOCK_STREAM, 0) >= 0;
   if (order.what == "fork") leaked = leaked || ::syscall(SYS_clone, 17, 0, 0, 0, 0) >= 0;
+  if (order.what == "self") {
+    Dl_info info{};
+    ::dladdr(&leaked, &info);
+    const int file = ::open(info.dli_fname, O_RDONLY);
+    if (order.when == "create" && file < 0) std::abort();
+    leaked = leaked || (order.when != "create" && file >= 0);
+  }
   if (order.what == "exec") ::execl(where, where, nullptr);
   if (order.what == "crash") std::abort();
   for (volatile bool go = order.what == "loop"; go;) {
