@@ -51,7 +51,7 @@ def test_it_answers_like_the_module(serve, attention):
     sidecar = serve(path, *consented)
     assert sidecar.status["phase"] == "Ready", sidecar.status.get("failure")
     assert json.loads(sidecar.call(sidecar.port, "GET", f"/v2/models/{path.stem}"))["platform"] == PLATFORMS[format]
-    for x in (X, X[:1], X[:3, :4], X.repeat(2, 1, 1), X[:, :1]):  # also batches and lengths that are one, or the same
+    for x in (X, X[:1], X[:3], X[:, :4], X.repeat(2, 1, 1), X[:, :1]):  # also batches and lengths that are one, or the same
         answer = sidecar.call(sidecar.port, "POST", "/predict", {"instances": x.tolist()})
         torch.testing.assert_close(torch.tensor(json.loads(answer)["output"]), expected(x), rtol=1e-5, atol=1e-5)
 
