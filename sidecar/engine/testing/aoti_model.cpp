@@ -13,6 +13,7 @@
 #include <iostream>
 #include <string>
 #include <string_view>
+#include <utility>
 
 namespace {
 
@@ -116,6 +117,7 @@ AOTIRuntimeError AOTInductorModelContainerCreateWithDevice(AOTInductorModelConta
   return AOTI_RUNTIME_SUCCESS;
 }
 AOTIRuntimeError AOTInductorModelContainerDelete(AOTInductorModelContainerHandle) {
+  if (kept != nullptr) aoti_torch_delete_tensor_object(std::exchange(kept, nullptr));
   return AOTI_RUNTIME_SUCCESS;
 }
 AOTIRuntimeError AOTInductorModelContainerRun(AOTInductorModelContainerHandle, AtenTensorHandle* inputs,
