@@ -13,9 +13,9 @@ namespace pilotlight::engine::testing::aoti {
 //   load    its constructor          create  LibTorch's first call
 //   any     a request                one     a request with x[0] = 1
 //
-// What: read, write or unlink the file <where>; exec <where>; socket, fork, crash, loop; self, to open its own
-// file, which crashes it if it fails in `create`, and is a leak in a request. And as an answer: fail (saying
-// <where>), much (memory), alias (its input), keep (one tensor for all).
+// What: read, write or unlink the file <where>; exec <where>; socket, fork, crash, loop; self, to open its
+// own file, which crashes it if it fails in `create`, and is a leak in a request. And as an answer: fail
+// (saying <where>), much (memory), alias (its input), keep (one tensor for all).
 std::string library(std::string_view order = "");
 
 // The same in a bundle with a golden case of x = 3, as the exporter would write it; `text` but for the
