@@ -117,3 +117,37 @@ def attention_onnx(folder: Path) -> bytes:
     """The same model as a bare ONNX file."""
     attention(folder, "onnx")
     return Bundle(folder / "attention-onnx.tar").members["model.onnx"]
+
+
+class Endless(nn.Module):
+    """Never comes back from its golden case."""
+
+    def forward(self, x):
+        while bool(x[0, 0] == 1.0):
+            x = x + 0.0
+        return x * 2.0
+
+
+class Drifting(nn.Module):
+    """Doubles, until it has been given a number above 1000; from then on every answer is half too large."""
+
+    def __init__(self):
+        super().__init__()
+        self.register_buffer("most", torch.zeros(()))
+
+    def forward(self, x):
+        self.most.copy_(torch.maximum(self.most, x.max()))
+        return x * 2.0 + (self.most > 1000).float() * 0.5
+
+
+def with_model(folder: Path, module: nn.Module) -> bytes:
+    """The bundle of scale() by 2, with this module in the model's place: its golden cases ask for twice the input."""
+    scale(folder, 2.0)
+    good = Bundle(folder / "scale-2.0.tar")
+    raw = io.BytesIO()
+    torch.jit.save(torch.jit.script(module.eval()), raw)
+    members = {name: data for name, data in good.members.items() if name != "model.yaml"}
+    members[good.manifest["model"]["file"]] = raw.getvalue()
+    path = folder / f"{type(module).__name__.lower()}.tar"
+    bundle.write(path, {key: value for key, value in good.manifest.items() if key != "files"}, members)
+    return path.read_bytes()
