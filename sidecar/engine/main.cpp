@@ -237,7 +237,8 @@ int work(const Settings& settings) {
   if (request.threads > 0) at::set_num_threads(std::min(static_cast<int>(request.threads), threads));
   try {
     return carry_out(*std::move(*order),
-                     {.sandbox = *layers, .library = library_file, .device = device->get()}, for_traffic, phase);
+                     {.sandbox = *layers, .library = library_file, .device = device->get()}, for_traffic,
+                     phase);
   } catch (const DeviceFailed& failed) {
     return no_device(failed.what(), pinned, phase);
   }

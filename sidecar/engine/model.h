@@ -28,9 +28,9 @@ class Model {
     Device* device = nullptr;  // what to compute on, if the format can; it must outlive the model
   };
 
-  // Reads the model from memory. `file` must stay until keep() has been called. On a device all of these throw
-  // DeviceFailed. Faults: `LoadFailed`, `UnsupportedSignature`, `UnsupportedFormat`, `UnsupportedProcessor`,
-  // `OutOfMemory`.
+  // Reads the model from memory. `file` must stay until keep() has been called. On a device all of these
+  // throw DeviceFailed. Faults: `LoadFailed`, `UnsupportedSignature`, `UnsupportedFormat`,
+  // `UnsupportedProcessor`, `OutOfMemory`.
   static Outcome<Model> load(std::span<const std::byte> file, ModelFormat format = ModelFormat::kTorchScript,
                              const Means& means = {.library = -1, .device = nullptr});
 

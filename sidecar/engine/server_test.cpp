@@ -105,7 +105,8 @@ TEST(Serving, GivesNoAnswerOnceTheDeviceHasFailed) {
   testing::ScriptedDevice device;
   device.fails_at = 2;
   const auto file = testing::model_file("def forward(self, x):\n    return x * 2\n");
-  Caller caller(Model::load(testing::bytes(file), ModelFormat::kTorchScript, {.device = &device}).value(), rows_of_two());
+  Caller caller(Model::load(testing::bytes(file), ModelFormat::kTorchScript, {.device = &device}).value(),
+                rows_of_two());
   const at::Tensor input = torch::rand({3, 2});
   EXPECT_EQ(caller.call({input}).result.status, Status::kOk);
   EXPECT_THROW(caller.call({input}), DeviceFailed);

@@ -75,7 +75,8 @@ void Inferences::lost(EngineEnd end) {
   if (culprit && culprit->rechecked) waiting_.push_front(*std::exchange(culprit, std::nullopt));
   if (culprit) deadly_.ended_with(culprit->inputs, end);
   // What was to be checked again was this engine, not the next.
-  const auto others = std::ranges::stable_partition(waiting_, [](const Work& work) { return !!work.rechecked; });
+  const auto others =
+      std::ranges::stable_partition(waiting_, [](const Work& work) { return !!work.rechecked; });
   const std::vector<Work> rechecks(std::move_iterator(waiting_.begin()), std::move_iterator(others.begin()));
   waiting_.erase(waiting_.begin(), others.begin());
   for (const Work& work : rechecks) work.rechecked(nullptr);
