@@ -5,6 +5,8 @@
 IMAGES=$CACHE/images
 OPERATOR_IMAGE=${PILOTLIGHT_OPERATOR_IMAGE:-pilotlight.dev/operator:dev}
 SIDECAR_IMAGE=${PILOTLIGHT_SIDECAR_IMAGE:-pilotlight.dev/sidecar:dev}
+CUDA_IMAGE=${PILOTLIGHT_SIDECAR_CUDA_IMAGE:-pilotlight.dev/sidecar-cuda:dev}
+CUDA_IMAGES=$CACHE/images-cuda  # gigabytes that nothing else needs, so nothing else waits for them
 PAUSE_IMAGE=pilotlight.dev/pause:dev
 BASE_IMAGE=docker.io/library/debian:trixie-slim
 
@@ -30,6 +32,19 @@ build_product_images() {
   step "Image $SIDECAR_IMAGE" image-sidecar inside_images build sidecar "$SIDECAR_IMAGE"
 }
 
+# The sidecar's for GPUs, from the sources: LibTorch for CUDA is in no root but the image's own.
+build_cuda_image() {
+  need_space 30
+  mkdir -p "$CACHE/ccache"
+  [[ -e $CUDA_IMAGES/base.made ]] || step "Make the base image $BASE_IMAGE" image-cuda-base inside_cuda_images make-base "$MIRROR" "$BASE_IMAGE" || return
+  # What it compiles goes through our ccache; what it downloads may come through a proxy that our certificates know.
+  step "Image $CUDA_IMAGE" image-sidecar-cuda inside_cuda_images build sidecar-cuda "$CUDA_IMAGE" \
+    --volume "$CACHE/ccache:/root/.cache/ccache" --secret id=ca,src=/etc/ssl/certs/ca-certificates.crt || return
+  say "it is in $CUDA_IMAGES/sidecar-cuda.tar"
+}
+
+inside_cuda_images() { enter_root --pids -- bash "$IN_ROOT/scripts/inside/images" "$CUDA_IMAGES" "$@"; }
+
 # load_images name…: into every node of the cluster, unless this very image is there.
 load_images() { with_lock images load_images_locked "$@"; }
 
@@ -51,6 +66,11 @@ load_image() {
 
 dev_image() {
   need_root
+  case "$*" in
+    '') ;;
+    --cuda) ensure_root; with_lock images-cuda build_cuda_image; return ;;
+    *) die "dev image: only --cuda, not '$*'" ;;
+  esac
   ensure_root
   [[ -e $HERE/build/release/bin/pilotlight-operator && -e $HERE/build/release/bin/pilotlight-sidecar ]] || dev_build release
   build_images

@@ -34,6 +34,7 @@ help() {
 ./dev cluster up|down|status   a Kubernetes $KUBERNETES cluster on this machine; down leaves nothing behind
 ./dev cluster env|logs         what to eval to use it; the end of its programs' logs
 ./dev image                    build the container images, and load them into the cluster if it is up
+./dev image --cuda             build the sidecar's image for NVIDIA's GPUs: a download of 3 GB, see docs/install.md
 ./dev install                  a cluster with the operator of this checkout on it
 ./dev fmt                      format the sources
 ./dev bench                    benchmarks
