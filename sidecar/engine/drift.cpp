@@ -16,12 +16,20 @@ std::string release(const std::string& version) {
   return Printable(version.substr(0, version.find('+')), kMostText);
 }
 
+// "1.21" is 1.21.0.
+bool same(std::string_view a, std::string_view b) {
+  for (auto* each : {&a, &b}) {
+    while (each->ends_with(".0")) each->remove_suffix(2);
+  }
+  return a == b;
+}
+
 }  // namespace
 
 std::vector<Drift> find_drift(const Exporter& exporter, ModelFormat format) {
   std::vector<Drift> found;
   const auto compare = [&found](std::string_view component, std::string there, std::string here) {
-    if (!there.empty() && there != here) found.push_back({component, std::move(there), std::move(here)});
+    if (!there.empty() && !same(there, here)) found.push_back({component, std::move(there), std::move(here)});
   };
   if (format == ModelFormat::kOnnx) {
     compare("onnxruntime", release(exporter.onnxruntime), onnx::version());

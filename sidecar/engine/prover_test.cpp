@@ -516,6 +516,9 @@ TEST(Prove, WhatTheExporterDidNotSayIsNoDrift) {
   text.exporter = "  torch: 2.6.0+cpu\n";
   EXPECT_EQ(to_json(run(testing::write_bundle(text)).result.value().proof).at("drift"),
             nlohmann::json::array());
+  text.exporter = "  torch: 2.6\n";
+  EXPECT_EQ(to_json(run(testing::write_bundle(text)).result.value().proof).at("drift"),
+            nlohmann::json::array());
   text.exporter = "  method: script\n";
   EXPECT_EQ(to_json(run(testing::write_bundle(text)).result.value().proof).at("drift"),
             nlohmann::json::array());
