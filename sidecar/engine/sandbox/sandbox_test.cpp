@@ -427,7 +427,8 @@ Options with_driver(std::function<void()> start = [] {}) {
 
 template <typename... Arguments>
 Outcome of_call_with_driver(long number, Arguments... arguments) {
-  return attempt([=] { return error_of([=] { return ::syscall(number, arguments...); }); }, with_driver());
+  return testing::attempt([=] { return error_of([=] { return ::syscall(number, arguments...); }); },
+                          with_driver());
 }
 
 bool has_landlock() {
@@ -486,7 +487,7 @@ TEST(SandboxWithDriver, WhatNoModelNeedsStaysForbidden) {
     EXPECT_EQ(outcome.call, call);
     EXPECT_EQ(outcome.exit, kViolationExit) << call;
   }
-  EXPECT_EQ(attempt(::fork, with_driver()).signal, SIGSYS);
+  EXPECT_EQ(testing::attempt(::fork, with_driver()).signal, SIGSYS);
   EXPECT_EQ(file.content(), "precious");
 }
 
@@ -537,7 +538,7 @@ TEST(SandboxWithDriver, ItsThreadsAreInsideAndMayBeNamed) {
       left.release();
     });
   };
-  const auto outcome = attempt(
+  const auto outcome = testing::attempt(
       [] {
         const int named = ::pthread_setname_np(thread.native_handle(), "driver");
         entered.release();
@@ -547,7 +548,7 @@ TEST(SandboxWithDriver, ItsThreadsAreInsideAndMayBeNamed) {
       with_driver(start));
   EXPECT_EQ(outcome.call, "");
   EXPECT_EQ(outcome.exit, has_landlock() ? EACCES : 100 + EACCES);
-  EXPECT_EQ(attempt(start_thread, with_driver()), returned(0));
+  EXPECT_EQ(testing::attempt(start_thread, with_driver()), returned(0));
 }
 
 TEST(SandboxWithDriver, ItsOwnCommandsReachADevice) {
@@ -560,7 +561,7 @@ TEST(SandboxWithDriver, ItsOwnCommandsReachADevice) {
 
 TEST(SandboxWithDriver, ThereAreNoCoresAndNotMoreDescriptorsThanItNeeds) {
   const auto limit_of = [](__rlimit_resource what) {
-    return attempt(
+    return testing::attempt(
         [what] {
           rlimit limit{};
           ::getrlimit(what, &limit);
@@ -581,8 +582,8 @@ TEST(SandboxWithDriver, ItMayMapMemoryBeyondTheLimitOfOthers) {
   };
   auto options = with_driver();
   options.data_bytes = 1 << 30;
-  EXPECT_EQ(attempt(reserve, options), returned(0));
-  EXPECT_EQ(attempt(reserve, {.socket = -1, .data_bytes = 1 << 30}), returned(ENOMEM));
+  EXPECT_EQ(testing::attempt(reserve, options), returned(0));
+  EXPECT_EQ(testing::attempt(reserve, {.socket = -1, .data_bytes = 1 << 30}), returned(ENOMEM));
 }
 
 }  // namespace
