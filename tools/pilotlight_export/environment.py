@@ -6,6 +6,7 @@ import importlib.metadata
 import json
 import os
 import platform
+import sys
 from pathlib import Path
 
 import torch
@@ -26,9 +27,14 @@ def exporter() -> dict:
 
 
 def packages() -> dict[str, str]:
-    """Every installed distribution and its version, sorted by name."""
+    """Every installed distribution and its version, sorted by name.
+
+    Not those that setuptools carries inside itself: once it is imported (torch's compiler does so) they are on the path,
+    but nobody installed them, and the same module would give another bundle than before.
+    """
     found: dict[str, str] = {}
-    for distribution in importlib.metadata.distributions():
+    path = [folder for folder in sys.path if Path(folder).name != "_vendor"]
+    for distribution in importlib.metadata.distributions(path=path):
         name, version = distribution.metadata["Name"], distribution.version
         if name and version:
             found.setdefault(name, version)  # the first on the path is the one that is imported

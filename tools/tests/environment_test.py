@@ -1,6 +1,7 @@
 """Where the model came from, as the bundle records it."""
 
 import json
+import sys
 
 import modules
 import torch
@@ -28,3 +29,15 @@ def test_without_conda_there_is_no_such_file(write, monkeypatch):
     monkeypatch.delenv("CONDA_PREFIX", raising=False)
     _, read = write(modules.Small(), torch.rand(2, 1, 8, 8))
     assert "environment.yml" not in read.members
+
+
+def test_what_setuptools_carries_inside_itself_is_not_installed(write, tmp_path, monkeypatch):
+    for folder in ("site-packages", "site-packages/setuptools/_vendor"):
+        name = "carried" if folder.endswith("_vendor") else "installed"
+        info = tmp_path / folder / f"{name}-1.0.dist-info"
+        info.mkdir(parents=True)
+        (info / "METADATA").write_text(f"Metadata-Version: 2.1\nName: {name}\nVersion: 1.0\n")
+        monkeypatch.setattr(sys, "path", [str(tmp_path / folder), *sys.path])
+    _, read = write(modules.Small(), torch.rand(2, 1, 8, 8))
+    recorded = read.manifest["exporter"]["packages"]
+    assert recorded["installed"] == "1.0" and "carried" not in recorded
