@@ -86,12 +86,17 @@ TEST(Crd, ItsDefaultsAreThoseOfTheCode) {
   EXPECT_EQ(Default(base + "/endpoint/properties/maxRequestBytes"), spec.endpoint.max_request_bytes);
   EXPECT_EQ(Default(base + "/rollout/properties/progressDeadline"),
             FormatDuration(spec.rollout.progress_deadline));
+  const std::string rolling_update = base + "/rollout/properties/rollingUpdate/properties";
+  EXPECT_TRUE(spec.rollout.max_surge.percent);
+  EXPECT_EQ(Default(rolling_update + "/maxSurge"), std::to_string(spec.rollout.max_surge.value) + "%");
+  EXPECT_FALSE(spec.rollout.max_unavailable.percent);
+  EXPECT_EQ(Default(rolling_update + "/maxUnavailable"), spec.rollout.max_unavailable.value);
 
   std::set<std::string> defaulted;
   Walk(Schema()["properties"]["spec"], "spec", [&](const json& schema, const std::string& path) {
     if (schema.contains("default")) defaulted.insert(path);
   });
-  EXPECT_EQ(defaulted.size(), 9U) << "a new default needs its C++ value, or revisions get new names";
+  EXPECT_EQ(defaulted.size(), 11U) << "a new default needs its C++ value, or revisions get new names";
 }
 
 TEST(Crd, HasEveryTemplateFieldThatTheCodeReads) {

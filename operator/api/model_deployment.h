@@ -71,9 +71,20 @@ struct Endpoint {
   std::chrono::seconds timeout = std::chrono::seconds(30);
 };
 
+// A number of pods, or a share of spec.replicas.
+struct IntOrPercent {
+  std::int64_t value = 0;
+  bool percent = false;
+};
+
 struct Rollout {
+  IntOrPercent max_surge{.value = 25, .percent = true};
+  IntOrPercent max_unavailable;
   std::chrono::seconds progress_deadline = std::chrono::minutes(10);
   std::int64_t min_ready_seconds = 0;
+  std::int64_t revision_history_limit = 10;
+  bool paused = false;
+  std::string abort;  // the revision that is to be taken back
   std::string retry;
 };
 

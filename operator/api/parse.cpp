@@ -1,6 +1,9 @@
 #include "operator/api/parse.h"
 
+#include <charconv>
 #include <nlohmann/json.hpp>
+#include <optional>
+#include <string_view>
 #include <utility>
 
 #include "operator/api/duration.h"
@@ -11,6 +14,15 @@ namespace pilotlight::api {
 namespace {
 
 using nlohmann::json;
+
+// "0%" to "999%".
+std::optional<IntOrPercent> Percent(std::string_view text) {
+  std::int64_t value = 0;
+  const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), value);
+  const bool canonical = error == std::errc() && std::to_string(value) + "%" == text;
+  if (!canonical || value < 0 || value > 999) return std::nullopt;
+  return IntOrPercent{.value = value, .percent = true};
+}
 
 // One JSON object of the manifest and the path to it. Reading a field that is absent leaves the target at its
 // default; reading one of the wrong type adds an error as well.
@@ -39,6 +51,21 @@ class Reader {
     if (value == nullptr) return;
     if (!value->is_number_integer()) return Wrong(Path(key), "must be a whole number");
     out = value->get<std::int64_t>();
+  }
+  void Read(const char* key, bool& out) {
+    const json* value = Find(key);
+    if (value == nullptr) return;
+    if (!value->is_boolean()) return Wrong(Path(key), "must be true or false");
+    out = value->get<bool>();
+  }
+  void Read(const char* key, IntOrPercent& out) {
+    const json* value = Find(key);
+    if (value == nullptr) return;
+    const auto read = value->is_number_integer() ? std::optional(IntOrPercent{value->get<std::int64_t>()})
+                      : value->is_string()       ? Percent(value->get_ref<const std::string&>())
+                                                 : std::nullopt;
+    if (!read) return Wrong(Path(key), "must be a number of pods or a percentage such as 25%");
+    out = *read;
   }
   void Read(const char* key, std::optional<double>& out) {
     const json* value = Find(key);
@@ -193,8 +220,15 @@ void ReadSpec(Reader in, Spec& spec) {
   });
   in.Read("replicas", spec.replicas);
   in.Object("rollout", [&](Reader rollout) {
+    rollout.Object("rollingUpdate", [&](Reader rolling_update) {
+      rolling_update.Read("maxSurge", spec.rollout.max_surge);
+      rolling_update.Read("maxUnavailable", spec.rollout.max_unavailable);
+    });
     rollout.Read("progressDeadline", spec.rollout.progress_deadline);
     rollout.Read("minReadySeconds", spec.rollout.min_ready_seconds);
+    rollout.Read("revisionHistoryLimit", spec.rollout.revision_history_limit);
+    rollout.Read("paused", spec.rollout.paused);
+    rollout.Read("abort", spec.rollout.abort);
     rollout.Read("retry", spec.rollout.retry);
   });
   in.Object("template", [&](const Reader& pod_template) { ReadTemplate(pod_template, spec.pod_template); });

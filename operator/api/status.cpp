@@ -14,17 +14,20 @@ using nlohmann::json;
 template <typename E, std::size_t N>
 using Names = std::array<std::pair<E, std::string_view>, N>;
 
-constexpr Names<Phase, 11> kPhases = {{{Phase::kNone, ""},
+constexpr Names<Phase, 14> kPhases = {{{Phase::kNone, ""},
                                        {Phase::kInvalid, "Invalid"},
                                        {Phase::kProving, "Proving"},
                                        {Phase::kPromoting, "Promoting"},
                                        {Phase::kSettling, "Settling"},
                                        {Phase::kRetiring, "Retiring"},
+                                       {Phase::kReverting, "Reverting"},
+                                       {Phase::kPaused, "Paused"},
                                        {Phase::kStopped, "Stopped"},
                                        {Phase::kComplete, "Complete"},
                                        {Phase::kScaling, "Scaling"},
                                        {Phase::kDegraded, "Degraded"},
-                                       {Phase::kFailed, "Failed"}}};
+                                       {Phase::kFailed, "Failed"},
+                                       {Phase::kAborted, "Aborted"}}};
 constexpr Names<RevisionPhase, 3> kRevisionPhases = {{{RevisionPhase::kUnproven, "Unproven"},
                                                       {RevisionPhase::kProven, "Proven"},
                                                       {RevisionPhase::kFailed, "Failed"}}};
@@ -96,12 +99,20 @@ json ToJson(const Failure& failure) {
   return out;
 }
 
+json ToJson(const Abort& abort) {
+  json out = json::object();
+  Put(out, "reason", abort.reason);
+  Put(out, "message", abort.message);
+  return out;
+}
+
 json ToJson(const RevisionStatus& revision) {
   json out = {{"name", revision.name}, {"phase", ToString(revision.phase)}};
   Put(out, "digest", revision.digest);
   Put(out, "level", revision.level);
   Put(out, "retry", revision.retry);
   if (revision.failure) out["failure"] = ToJson(*revision.failure);
+  if (revision.aborted) out["aborted"] = ToJson(*revision.aborted);
   if (!revision.proof.is_null()) out["proof"] = revision.proof;
   return out;
 }
@@ -114,9 +125,11 @@ json ToJson(const RolloutStatus& rollout) {
   Put(out, "attempt", rollout.attempt);
   Put(out, "reason", rollout.reason);
   Put(out, "message", rollout.message);
+  Put(out, "ignored", rollout.ignored);
   Put(out, "since", rollout.since);
   Put(out, "deadline", rollout.deadline);
   Put(out, "bytesFetched", rollout.bytes_fetched);
+  Put(out, "updatedReplicas", rollout.updated);
   Put(out, "progressed", rollout.progressed);
   Put(out, "replacedPods", rollout.replaced_pods);
   Put(out, "lastReplaced", rollout.last_replaced);
@@ -147,9 +160,11 @@ RolloutStatus RolloutFromJson(const json& in) {
           .attempt = Number(in, "attempt"),
           .reason = Text(in, "reason"),
           .message = Text(in, "message"),
+          .ignored = Text(in, "ignored"),
           .since = Moment(in, "since"),
           .deadline = Moment(in, "deadline"),
           .bytes_fetched = Number(in, "bytesFetched"),
+          .updated = Number(in, "updatedReplicas"),
           .progressed = Moment(in, "progressed"),
           .replaced_pods = Number(in, "replacedPods"),
           .last_replaced = Moment(in, "lastReplaced")};
@@ -176,6 +191,9 @@ RevisionStatus RevisionFromJson(const json& in) {
                           .phase = Text(failure, "phase"),
                           .message = Text(failure, "message"),
                           .remedy = Text(failure, "remedy")};
+  }
+  if (const json& aborted = At(in, "aborted"); aborted.is_object()) {
+    out.aborted = Abort{.reason = Text(aborted, "reason"), .message = Text(aborted, "message")};
   }
   if (const json& proof = At(in, "proof"); proof.is_object()) out.proof = proof;
   return out;

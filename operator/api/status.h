@@ -33,14 +33,17 @@ enum class Phase : std::uint8_t {
   kNone,       // nothing was asked for yet
   kInvalid,    // the spec cannot be acted on
   kProving,    // one pod of the candidate is on trial, outside the Service
-  kPromoting,  // the candidate is proven and grows in the Service, beside the stable one
+  kPromoting,  // the candidate is proven and grows in the Service; the stable one shrinks behind it
   kSettling,   // all of it is ready; waiting until every node knows
   kRetiring,   // the candidate has become stable; the old pods are leaving
+  kReverting,  // the stable revision takes the place of one that is not asked for any more
+  kPaused,     // spec.rollout.paused holds a rollout where it is
   kStopped,    // the spec asks for no pods
   kComplete,   // the stable revision is what the spec says, and all of it is ready
   kScaling,    // as kComplete, but waiting for pods that a new replica count asks for
   kDegraded,   // as kComplete, but pods were lost
   kFailed,     // the candidate failed its proof
+  kAborted,    // the candidate was taken back, by the user or for its behaviour in service
 };
 
 struct RolloutStatus {
@@ -50,10 +53,12 @@ struct RolloutStatus {
   std::int64_t attempt = 0;  // grows with a new revision and with a new retry token, with nothing else
   std::string reason;        // what is waited for, or went wrong
   std::string message;
+  std::string ignored;             // what of spec.rollout has no effect now, and why
   std::optional<Time> since;       // when `phase` was entered
   std::optional<Time> deadline;    // when waiting becomes Stalled
   std::int64_t bytes_fetched = 0;  // by the pod on trial at `progressed`
-  std::optional<Time> progressed;  // when more bytes were last noted; moves the deadline
+  std::int64_t updated = 0;        // the most pods of the candidate that served at once in this phase
+  std::optional<Time> progressed;  // when more of either was last noted; moves the deadline
   std::int64_t replaced_pods = 0;  // deleted because they failed a proof that their revision had passed
   std::optional<Time> last_replaced;
   friend bool operator==(const RolloutStatus&, const RolloutStatus&) = default;
@@ -68,6 +73,13 @@ struct Failure {
   friend bool operator==(const Failure&, const Failure&) = default;
 };
 
+// Why a revision was taken back although it had not failed its proof.
+struct Abort {
+  std::string reason;
+  std::string message;
+  friend bool operator==(const Abort&, const Abort&) = default;
+};
+
 enum class RevisionPhase : std::uint8_t { kUnproven, kProven, kFailed };
 
 struct RevisionStatus {
@@ -75,8 +87,9 @@ struct RevisionStatus {
   RevisionPhase phase = RevisionPhase::kUnproven;
   std::string digest;
   std::string level;
-  std::string retry;  // the token under which it failed
+  std::string retry;  // the token under which it failed or was aborted
   std::optional<Failure> failure;
+  std::optional<Abort> aborted;
   nlohmann::json proof;  // the sidecar's report, the fields of docs/sidecar.md; null: none yet
   friend bool operator==(const RevisionStatus&, const RevisionStatus&) = default;
 };

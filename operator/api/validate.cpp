@@ -192,7 +192,20 @@ void CheckWarmup(Checker& check, const Spec& spec) {
       "batchSizes out");
 }
 
+void CheckPods(Checker& check, const IntOrPercent& pods, const std::string& field) {
+  const std::int64_t most = pods.percent ? 100 : 10000;
+  check.Require(pods.value >= 0 && pods.value <= most, field,
+                "must be from 0 to 10000 pods, or from 0% to 100% of spec.replicas");
+}
+
 void CheckRollout(Checker& check, const Rollout& rollout) {
+  CheckPods(check, rollout.max_surge, "spec.rollout.rollingUpdate.maxSurge");
+  CheckPods(check, rollout.max_unavailable, "spec.rollout.rollingUpdate.maxUnavailable");
+  check.Require(rollout.max_surge.value > 0 || rollout.max_unavailable.value > 0,
+                "spec.rollout.rollingUpdate",
+                "maxSurge and maxUnavailable must not both be 0: no pod could ever be replaced");
+  check.Range(rollout.revision_history_limit, 0, 50, "spec.rollout.revisionHistoryLimit");
+  check.Length(rollout.abort.size(), 63, "spec.rollout.abort", "characters");
   check.Range(rollout.min_ready_seconds, 0, 86400, "spec.rollout.minReadySeconds");
   check.Require(rollout.progress_deadline > std::chrono::seconds(rollout.min_ready_seconds), "spec.rollout",
                 "progressDeadline must be longer than minReadySeconds");

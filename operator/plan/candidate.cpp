@@ -37,23 +37,37 @@ std::optional<api::Failure> Fault(const api::Report& report, const api::Model& m
 
 void Planner::Candidate() {
   next_.candidate_revision = target_;
-  if (const api::ReplicaSet* rs = fleet_.Find(stable_)) Keep(*rs);
-  CreateRevision();
   const api::ReplicaSet* rs = fleet_.Find(target_);
-  if (rs == nullptr) {
-    Enter(Phase::kProving);
-    Await({"Starting", "the first pod of " + target_ + " is being made", false});
-  } else if (rs->digest.empty() || rs->traffic != kTrafficService) {
-    Prove(*rs);
-  } else {
-    Grow(*rs);
-  }
+  if (model_.spec.rollout.paused) return Pause(rs);
+  CreateRevision();
+  if (rs != nullptr && !rs->digest.empty() && rs->traffic == kTrafficService) return Grow(*rs);
+  if (rs != nullptr) return Prove(*rs);
+  KeepStable();
+  Enter(Phase::kProving);
+  Await({"Starting", "the first pod of " + target_ + " is being made", false});
 }
 
-// One pod, outside the Service, until its proof is read.
-void Planner::Prove(const api::ReplicaSet& rs) {
+// Everything stays as it is, but for what scaling asks for. A proof that comes in is noted.
+void Planner::Pause(const api::ReplicaSet* rs) {
+  Enter(Phase::kPaused);
+  Await({"Paused", "spec.rollout.paused is true", false});
+  if (rs == nullptr || rs->traffic != kTrafficService) {
+    if (rs != nullptr) NoteProof(*rs);
+    if (next_.rollout.phase == Phase::kPaused) KeepStable();
+    return;
+  }
+  const Side candidate = SideOf(*rs, Available());
+  if (const api::ReplicaSet* stable = fleet_.Find(stable_))
+    Keep(*stable, Hold(bounds_, SideOf(*stable), candidate));
+  if (rs->replicas > wanted_) Change(*rs, wanted_, rs->traffic, rs->digest);
+  Admit(*rs);
+}
+
+// Whether a pod of the candidate has proven it; its proof is in the status then. One that speaks against it
+// makes it fail.
+bool Planner::NoteProof(const api::ReplicaSet& rs) {
   for (const api::Pod* pod : fleet_.Pods(target_)) {
-    if (Fail(*pod)) return;
+    if (Fail(*pod)) return false;
     Probe(*pod);
   }
   for (const api::Pod* pod : fleet_.Pods(target_)) {
@@ -70,13 +84,22 @@ void Planner::Prove(const api::ReplicaSet& rs) {
                        ? report.proof["level"].get<std::string>()
                        : std::string();
     record.failure.reset();
-    return Promote(rs);
+    return true;
   }
+  return false;
+}
+
+// One pod, outside the Service, until its proof is read.
+void Planner::Prove(const api::ReplicaSet& rs) {
+  const bool proven = NoteProof(rs);
+  if (Record(target_).phase == RevisionPhase::kFailed) return;
+  KeepStable();
+  if (proven) return Promote(rs);
   Enter(Phase::kProving);
   // A revision that ran before comes back with as many pods as it still has.
   const std::int64_t pods = rs.digest.empty() ? 1 : std::max<std::int64_t>(rs.replicas, 1);
   if (rs.replicas != pods) Change(rs, pods, kTrafficNone, rs.digest);
-  for (const api::Pod* pod : fleet_.Pods(target_)) NoteProgress(*pod);
+  for (const api::Pod* pod : fleet_.Pods(target_)) NoteBytes(*pod);
   AwaitPods(target_);
   ReplaceHopeless(rs);
 }
@@ -97,30 +120,31 @@ void Planner::Promote(const api::ReplicaSet& rs) {
   Admit(promoted);
 }
 
-// In the Service and bound: the first pod is let in, then the rest are made, then all of them must be ready.
+// In the Service and bound: the first pod is let in; then the revision grows as far as there is room, the
+// stable one shrinks behind what serves of it, and in the end all of it must be ready.
 void Planner::Grow(const api::ReplicaSet& rs) {
   const bool admitted = Admit(rs);
-  if (admitted && rs.replicas != wanted_) Change(rs, wanted_, rs.traffic, rs.digest);
   const std::chrono::seconds min_ready(model_.spec.rollout.min_ready_seconds);
-  if (!admitted || rs.replicas != wanted_ || fleet_.CountServing(target_, min_ready) < wanted_) {
+  const bool grown = admitted && rs.replicas == wanted_ && fleet_.CountServing(target_, min_ready) >= wanted_;
+  if (!grown) {
     Enter(Phase::kPromoting);
-    AwaitPods(target_);
+    NoteServing();
+    if (auto why = Undo()) return Abort(std::move(*why));
     ReplaceHopeless(rs);
-    if (min_ready.count() > 0) Again(min_ready);
-    return;
+    AgainWhenAvailable(target_);
   }
+  const api::ReplicaSet* stable = fleet_.Find(stable_);
+  const Sizes sizes = Roll(bounds_, stable == nullptr ? Side{} : SideOf(*stable), SideOf(rs, Available()));
+  if (admitted && rs.replicas != sizes.to) Change(rs, sizes.to, rs.traffic, rs.digest);
+  if (stable != nullptr) Keep(*stable, grown ? stable->replicas : sizes.from);
+  if (!grown) return;
   Enter(Phase::kSettling);
   Await({"Settling", "all pods are ready; waiting until every node knows of them", false});
   const api::Time settled = next_.rollout.since.value_or(seen_.now) + seen_.settings.settle;
   if (seen_.now < settled) return AgainAt(settled);
   stable_ = target_;
   next_.candidate_revision.clear();
-  const bool others = std::ranges::any_of(seen_.replica_sets, [&](const api::ReplicaSet& other) {
-    return other.meta.name != target_ && (other.replicas > 0 || other.current_replicas > 0);
-  });
-  Enter(others ? Phase::kRetiring : Phase::kComplete);
-  Await(others ? Trouble{"Retiring", "the pods of the revision before are finishing their requests", false}
-               : Trouble{});
+  Enter(PodsLeftBut(target_) ? Phase::kRetiring : Phase::kComplete);
 }
 
 // True if `pod` shows that the revision itself is bad: it is marked before anything is taken away.
@@ -142,13 +166,24 @@ bool Planner::Fail(const api::Pod& pod) {
 
 // A large model on a slow line is no reason to give up: bytes move the deadline. Noted seldom, for it is a
 // write.
-void Planner::NoteProgress(const api::Pod& pod) {
+void Planner::NoteBytes(const api::Pod& pod) {
   const api::Report* report = fleet_.ReportOf(pod);
   auto& rollout = next_.rollout;
   if (report == nullptr || report->bytes_fetched <= rollout.bytes_fetched || !rollout.since) return;
   const api::Time last = std::max(*rollout.since, rollout.progressed.value_or(*rollout.since));
   if (seen_.now - last < model_.spec.rollout.progress_deadline / 4) return;
   rollout.bytes_fetched = report->bytes_fetched;
+  rollout.progressed = seen_.now;
+}
+
+// More pods in service than ever before move the deadline, and so does room that has come at last.
+void Planner::NoteServing() {
+  auto& rollout = next_.rollout;
+  const std::int64_t serving = fleet_.CountServing(target_);
+  const bool had_room = !IsForWantOfRoom({rollout.reason, {}});
+  AwaitPods(target_);
+  if (serving <= rollout.updated && (had_room || IsForWantOfRoom(trouble_))) return;
+  rollout.updated = std::max(serving, rollout.updated);
   rollout.progressed = seen_.now;
 }
 

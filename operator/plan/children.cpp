@@ -66,7 +66,8 @@ void Planner::ForgetOldRevisions() {
   }
   std::ranges::sort(old, std::ranges::greater(),
                     [](const api::ReplicaSet* rs) { return std::pair(rs->meta.created, rs->meta.name); });
-  for (std::size_t i = static_cast<std::size_t>(seen_.settings.history_limit); i < old.size(); ++i) {
+  for (std::size_t i = static_cast<std::size_t>(model_.spec.rollout.revision_history_limit); i < old.size();
+       ++i) {
     kept.erase(old[i]->meta.name);
     decision_.actions.emplace_back(Delete{Kind::kReplicaSet, old[i]->meta.name, old[i]->meta.uid});
   }

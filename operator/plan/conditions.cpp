@@ -30,7 +30,7 @@ Verdict Ready(const api::ModelDeployment& model, std::int64_t serving) {
   const std::int64_t replicas = model.spec.replicas;
   if (model.errors.empty() && replicas == 0) return No("ScaledToZero", "spec.replicas is 0");
   // The spec's number cannot be trusted when the spec is invalid.
-  const std::int64_t needed = model.errors.empty() ? Needed(replicas) : 1;
+  const std::int64_t needed = model.errors.empty() ? Needed(model.spec) : 1;
   if (serving >= needed) return Yes("Serving", "enough proven pods are in the Service and ready");
   if (serving == 0) return No("NoProvenPods", "no proven pod is in the Service and ready");
   return No("TooFewPods",
@@ -43,6 +43,8 @@ Verdict UpToDate(const api::Status& next, const Trouble& trouble) {
       return No("InvalidSpec", trouble.message);
     case Phase::kFailed:
       return No("RevisionFailed", trouble.message);
+    case Phase::kAborted:
+      return No("RevisionAborted", trouble.message);
     default:
       break;
   }
@@ -51,6 +53,8 @@ Verdict UpToDate(const api::Status& next, const Trouble& trouble) {
   }
   if (next.rollout.phase == Phase::kStopped)
     return No("ScaledToZero", "with no replicas nothing new is tried");
+  if (next.rollout.phase == Phase::kPaused)
+    return No("Paused", next.rollout.revision + " does not own the Service yet: spec.rollout.paused is true");
   return No("RolloutInProgress", next.rollout.revision + " does not own the Service yet");
 }
 
@@ -79,8 +83,8 @@ Verdict Validated(const api::Status& next, const Trouble& trouble) {
 Verdict Stalled(const api::Status& next, const Trouble& trouble, const std::optional<Problem>& problem,
                 api::Time now) {
   const auto& rollout = next.rollout;
-  const bool for_good =
-      rollout.phase == Phase::kInvalid || rollout.phase == Phase::kFailed || (problem && problem->final);
+  const bool for_good = rollout.phase == Phase::kInvalid || rollout.phase == Phase::kFailed ||
+                        rollout.phase == Phase::kAborted || (problem && problem->final);
   const bool late = Waits(rollout.phase) && rollout.deadline && now >= *rollout.deadline;
   if (for_good || late) return Yes(trouble.reason, trouble.message);
   return No("NotStalled", "nothing is in the way for good");
@@ -90,14 +94,15 @@ Verdict Reconciling(const api::Status& next, const Trouble& trouble, const std::
                     bool stalled) {
   // Never both: tools that wait take the first of the two that is true.
   if (stalled) return No("Stalled", "see Stalled");
-  if (Waits(next.rollout.phase) || problem) return Yes(trouble.reason, trouble.message);
+  if (Waits(next.rollout.phase) || next.rollout.phase == Phase::kPaused || problem)
+    return Yes(trouble.reason, trouble.message);
   return No(next.rollout.phase == Phase::kStopped ? "ScaledToZero" : "Complete", "nothing is left to do");
 }
 
 }  // namespace
 
-std::int64_t Needed(std::int64_t replicas) {
-  return replicas > 1 ? replicas - 1 : replicas;
+std::int64_t Needed(const api::Spec& spec) {
+  return spec.replicas - Spare(spec.rollout, spec.replicas);
 }
 
 std::vector<Condition> Conditions(const api::ModelDeployment& model, const api::Status& next,

@@ -79,6 +79,10 @@ std::int64_t Fleet::CountServing() const {
   return count;
 }
 
+std::int64_t Fleet::CountReady(const std::string& revision) const {
+  return std::ranges::count_if(Pods(revision), [&](const Pod* pod) { return IsMember(*pod) && pod->ready; });
+}
+
 std::int64_t Fleet::CountMembers() const {
   std::int64_t count = 0;
   for (const auto& [revision, pods] : pods_) {

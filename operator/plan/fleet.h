@@ -35,6 +35,8 @@ class Fleet {
   std::int64_t CountServing(const std::string& revision, std::chrono::seconds at_least = {}) const;
   // The same of all revisions.
   std::int64_t CountServing() const;
+  // Ready members of `revision`, listed or not.
+  std::int64_t CountReady(const std::string& revision) const;
   // Members, ready or not, of all revisions.
   std::int64_t CountMembers() const;
   // Whether anything of `revision` is, or may any moment be, in the Service.

@@ -23,13 +23,51 @@ void Planner::Probe(const api::Pod& pod) {
   decision_.probe.push_back(pod.meta.uid);
 }
 
-// The revision that owns the Service: in it, bound, and as many as asked for.
-void Planner::Keep(const api::ReplicaSet& rs) {
+// The stable revision while nothing of the candidate is in the Service: all of it, or what there is room for;
+// or, where another revision must leave, as it grows in its place.
+void Planner::KeepStable() {
+  const api::ReplicaSet* rs = fleet_.Find(stable_);
+  if (rs == nullptr) return;
+  const api::ReplicaSet* leaver = Leaver();
+  if (leaver == nullptr || next_.rollout.phase == api::Phase::kRetiring || wanted_ == 0) {
+    // The pod that proves the candidate is one more. Where there shall be none, one of the stable pods makes
+    // room.
+    const bool makes_room = !next_.candidate_revision.empty() && bounds_.surge == 0;
+    return Keep(*rs, makes_room ? bounds_.Least() : wanted_);
+  }
+  const Sizes sizes = Roll(bounds_, SideOf(*leaver), SideOf(*rs, Available()));
+  Keep(*rs, sizes.to);
+  if (leaver->replicas != sizes.from && !MayLeave())
+    Change(*leaver, sizes.from, leaver->traffic, leaver->digest);
+  AgainWhenAvailable(stable_);
+}
+
+// In the Service, bound, and `replicas` pods.
+void Planner::Keep(const api::ReplicaSet& rs, std::int64_t replicas) {
   api::ReplicaSet kept = rs;
   kept.traffic = kTrafficService;
-  if (rs.traffic != kTrafficService || rs.replicas != wanted_) Change(rs, wanted_, kept.traffic, kept.digest);
+  if (rs.traffic != kTrafficService || rs.replicas != replicas)
+    Change(rs, replicas, kept.traffic, kept.digest);
   Admit(kept);
   Recheck(kept);
+}
+
+Side Planner::SideOf(const api::ReplicaSet& rs, std::chrono::seconds at_least) const {
+  return {.replicas = rs.replicas,
+          .ready = fleet_.CountReady(rs.meta.name),
+          .serving = fleet_.CountServing(rs.meta.name, at_least)};
+}
+
+// For how long a pod must have served until another one may go for it.
+std::chrono::seconds Planner::Available() const {
+  return std::max(std::chrono::seconds(model_.spec.rollout.min_ready_seconds), seen_.settings.settle);
+}
+
+void Planner::AgainWhenAvailable(const std::string& revision) {
+  for (const api::Pod* pod : fleet_.Pods(revision)) {
+    if (!fleet_.Serves(*pod) || !pod->ready_since) continue;
+    if (const api::Time when = *pod->ready_since + Available(); when > seen_.now) AgainAt(when);
+  }
 }
 
 // Labels towards the template. A pod made before the pin was set must have shown that it has the pinned
@@ -100,11 +138,12 @@ void Planner::ReplaceHopeless(const api::ReplicaSet& rs) {
   }
 }
 
-// Everything but the stable revision and the candidate leaves the Service first, and its pods end when
-// requests that were on their way have arrived.
+// Everything but the stable revision and the candidate leaves the Service, as soon as others serve in its
+// place; and its pods end when requests that were on their way have arrived.
 void Planner::RetireOthers() {
   for (const api::ReplicaSet& rs : seen_.replica_sets) {
     if (rs.meta.deleting || rs.meta.name == stable_ || rs.meta.name == next_.candidate_revision) continue;
+    if (&rs == Leaver() && !MayLeave()) continue;
     Retire(rs);
   }
 }

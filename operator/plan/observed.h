@@ -19,10 +19,8 @@ namespace pilotlight::plan {
 struct Settings {
   // The image of new revisions' sidecars.
   std::string sidecar_image;
-  // How many revisions without pods are kept for going back. Default: 5.
-  std::int64_t history_limit = 5;
-  // After all endpoints are listed ready, until every node may be taken to know. kube-proxy's lag cannot be
-  // observed; it is usually below one second. Default: 2 s.
+  // After an endpoint is ready, until every node may be taken to know. kube-proxy's lag cannot be observed;
+  // it is usually below one second. Default: 2 s.
   std::chrono::seconds settle{2};
   // How long replaced pods live on outside the Service, for requests that were on their way. Default: 10 s.
   std::chrono::seconds scale_down_delay{10};

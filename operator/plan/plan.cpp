@@ -25,19 +25,23 @@ Planner::Planner(const Observed& seen)
       target_(model_.errors.empty() ? RevisionName(model_) : std::string()),
       stable_(StableRevision()),
       wanted_(model_.spec.replicas),
+      bounds_(BoundsOf(model_.spec.rollout, wanted_)),
       next_(model_.status) {}
 
-// The status's word, as long as there is something behind it. Should the status have been lost, the oldest
-// revision that is pinned and in the Service is the stable one: promotion never takes the old one out first.
+// The status's word, as long as there is something behind it. Should the status have been lost, or another
+// revision be asked for before the first has grown up, the oldest one that is pinned and serves is the stable
+// one: promotion never takes the old one out first.
 std::string Planner::StableRevision() const {
   const auto owns_service = [](const api::ReplicaSet& rs) { return !rs.meta.deleting && !rs.digest.empty(); };
   const std::string& said = model_.status.stable_revision;
   if (const api::ReplicaSet* rs = fleet_.Find(said)) return owns_service(*rs) ? said : std::string();
-  if (!said.empty() || model_.status.observed_generation != 0) return {};
+  if (!said.empty()) return {};
+  const bool lost = model_.status.observed_generation == 0;
   const api::ReplicaSet* oldest = nullptr;
   for (const api::ReplicaSet& rs : seen_.replica_sets) {
     if (!owns_service(rs) || rs.traffic != kTrafficService || fleet_.CountServing(rs.meta.name) == 0)
       continue;
+    if (rs.meta.name == target_ && !lost) continue;
     if (oldest == nullptr || rs.meta.created < oldest->meta.created) oldest = &rs;
   }
   return oldest == nullptr ? std::string() : oldest->meta.name;
@@ -50,15 +54,8 @@ Decision Planner::Run() {
     Invalid();
   } else {
     NoteAttempt();
-    if (wanted_ == 0) {
-      Stopped();
-    } else if (target_ == stable_) {
-      Steady();
-    } else if (Record(target_).phase == RevisionPhase::kFailed) {
-      Failed();
-    } else {
-      Candidate();
-    }
+    NoteAbort();
+    Decide();
     RetireOthers();
     KeepService();
     KeepBudget();
@@ -69,16 +66,26 @@ Decision Planner::Run() {
   return std::move(decision_);
 }
 
-// A new revision, or a new token, is a new attempt; nothing else is. A token gives a failed revision another
-// try.
+void Planner::Decide() {
+  if (wanted_ == 0) return Stopped();
+  if (target_ == stable_) return Steady();
+  if (Record(target_).phase == RevisionPhase::kFailed) return Failed();
+  if (Record(target_).aborted) return Aborted();
+  Candidate();
+}
+
+// A new revision, or a new token, is a new attempt; nothing else is. A token gives a revision that failed or
+// was aborted another try.
 void Planner::NoteAttempt() {
   auto& rollout = next_.rollout;
   const bool retried = rollout.retry != model_.spec.rollout.retry;
   if (rollout.revision == target_ && !retried) return;
-  if (api::RevisionStatus& record = Record(target_);
-      record.phase == RevisionPhase::kFailed && record.retry != model_.spec.rollout.retry) {
-    record.phase = RevisionPhase::kUnproven;
+  api::RevisionStatus& record = Record(target_);
+  const bool failed = record.phase == RevisionPhase::kFailed;
+  if ((failed || record.aborted) && record.retry != model_.spec.rollout.retry) {
+    if (failed) record.phase = RevisionPhase::kUnproven;
     record.failure.reset();
+    record.aborted.reset();
     record.retry.clear();
   }
   rollout = {.phase = target_ == stable_ ? rollout.phase : Phase::kNone,
@@ -99,7 +106,7 @@ void Planner::Invalid() {
   Await({"InvalidSpec", std::move(message), true});
   if (const api::ReplicaSet* rs = fleet_.Find(stable_)) {
     wanted_ = rs->replicas;
-    Keep(*rs);
+    Keep(*rs, wanted_);
   }
 }
 
@@ -107,7 +114,7 @@ void Planner::Stopped() {
   Enter(Phase::kStopped);
   next_.candidate_revision.clear();
   Await({"ScaledToZero", "spec.replicas is 0", false});
-  if (const api::ReplicaSet* rs = fleet_.Find(stable_)) Keep(*rs);
+  KeepStable();
 }
 
 void Planner::Failed() {
@@ -116,32 +123,37 @@ void Planner::Failed() {
   const auto& failure = Record(target_).failure;
   Await({failure ? failure->reason : "Failed",
          target_ + " failed its proof: " + (failure ? Explain(*failure) : std::string()), true});
-  if (const api::ReplicaSet* rs = fleet_.Find(stable_)) Keep(*rs);
+  KeepStable();
 }
 
 void Planner::Steady() {
   next_.candidate_revision.clear();
   const api::ReplicaSet& rs = *fleet_.Find(stable_);
+  const Phase before = next_.rollout.phase;
+  const bool reverts = before != Phase::kRetiring && Leaver() != nullptr;
   const bool scaled = rs.replicas != wanted_;
   CreateRevision();
-  Keep(rs);
-  const bool others_left = std::ranges::any_of(seen_.replica_sets, [&](const api::ReplicaSet& other) {
-    return other.meta.name != stable_ && (other.replicas > 0 || other.current_replicas > 0);
-  });
-  const Phase phase = next_.rollout.phase;
-  if (next_.rollout.phase == Phase::kRetiring && others_left) {
-    Await({"Retiring", "the pods of the revision before are finishing their requests", false});
-  } else if (fleet_.CountServing(stable_) < wanted_ || scaled) {
-    const bool waiting_already = phase == Phase::kScaling || phase == Phase::kDegraded;
-    Enter(scaled ? Phase::kScaling : waiting_already ? phase : Phase::kDegraded);
+  KeepStable();
+  if (reverts) {
+    Enter(Phase::kReverting);
     AwaitPods(stable_);
     ReplaceHopeless(rs);
-  } else if (others_left) {
+  } else if (before == Phase::kRetiring && PodsLeftBut(stable_)) {
     Enter(Phase::kRetiring);
-    Await({"Retiring", "the pods of the revision before are finishing their requests", false});
+  } else if (fleet_.CountServing(stable_) < wanted_ || scaled) {
+    const bool waiting_already = before == Phase::kScaling || before == Phase::kDegraded;
+    Enter(scaled ? Phase::kScaling : waiting_already ? before : Phase::kDegraded);
+    AwaitPods(stable_);
+    ReplaceHopeless(rs);
   } else {
-    Enter(Phase::kComplete);
+    Enter(PodsLeftBut(stable_) ? Phase::kRetiring : Phase::kComplete);
   }
+}
+
+bool Planner::PodsLeftBut(const std::string& revision) const {
+  return std::ranges::any_of(seen_.replica_sets, [&](const api::ReplicaSet& rs) {
+    return rs.meta.name != revision && (rs.replicas > 0 || rs.current_replicas > 0);
+  });
 }
 
 void Planner::Again(std::chrono::seconds after) {

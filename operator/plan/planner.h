@@ -1,11 +1,14 @@
 #pragma once
 
+#include <chrono>
+#include <cstdint>
 #include <optional>
 #include <string>
 
 #include "operator/plan/decision.h"
 #include "operator/plan/fleet.h"
 #include "operator/plan/observed.h"
+#include "operator/plan/rolling.h"
 #include "operator/plan/trouble.h"
 
 // The workings of Plan(). Each file named below holds one part of it.
@@ -20,6 +23,7 @@ class Planner {
 
  private:
   // plan.cpp: which revision is which, and which of the states below it is.
+  void Decide();
   void Invalid();
   void Steady();
   void Failed();
@@ -30,14 +34,29 @@ class Planner {
   // candidate.cpp: from the first pod's proof to being the stable revision.
   void Candidate();
   void Prove(const api::ReplicaSet& rs);
+  bool NoteProof(const api::ReplicaSet& rs);
   void Promote(const api::ReplicaSet& rs);
   void Grow(const api::ReplicaSet& rs);
+  void Pause(const api::ReplicaSet* rs);
   bool Fail(const api::Pod& pod);
-  void NoteProgress(const api::Pod& pod);
+  void NoteBytes(const api::Pod& pod);
+  void NoteServing();
   bool NobodyElseGetsTraffic() const;
 
+  // undo.cpp: candidates that are taken back, and revisions that the stable one replaces.
+  void NoteAbort();
+  std::optional<api::Abort> Undo() const;
+  void Abort(api::Abort why);
+  void Aborted();
+  const api::ReplicaSet* Leaver() const;
+  bool MayLeave() const;
+
   // members.cpp: pods towards their template, and what must leave.
-  void Keep(const api::ReplicaSet& rs);
+  void KeepStable();
+  void Keep(const api::ReplicaSet& rs, std::int64_t replicas);
+  Side SideOf(const api::ReplicaSet& rs, std::chrono::seconds at_least = {}) const;
+  std::chrono::seconds Available() const;
+  void AgainWhenAvailable(const std::string& revision);
   bool Admit(const api::ReplicaSet& rs);
   void ReplaceHopeless(const api::ReplicaSet& rs);
   void RetireOthers();
@@ -64,7 +83,10 @@ class Planner {
   void KeepRecords();
   void FillStatus();
   void Announce();
+  void AnnouncePhase();
 
+  std::optional<api::Time> Deadline() const;
+  bool PodsLeftBut(const std::string& revision) const;
   void Again(std::chrono::seconds after);
   void AgainAt(api::Time when) { Again(when - seen_.now); }
 
@@ -74,6 +96,7 @@ class Planner {
   std::string target_;  // what the spec asks for; empty: the spec is invalid
   std::string stable_;  // what owns the Service; empty: nothing yet
   std::int64_t wanted_;
+  Bounds bounds_;
   api::Status next_;
   Trouble trouble_;
   Decision decision_;
@@ -86,8 +109,8 @@ std::vector<api::Condition> Conditions(const api::ModelDeployment& model, const 
                                        const Trouble& trouble, const std::optional<Problem>& problem,
                                        std::int64_t serving, api::Time now);
 
-// How many ready members make a ModelDeployment of `replicas` Ready: the budget allows one to be missing.
-std::int64_t Needed(std::int64_t replicas);
+// How many ready members make a ModelDeployment Ready: the budget allows the others to be missing.
+std::int64_t Needed(const api::Spec& spec);
 
 // Whether `phase` waits for something, and so has a deadline.
 bool Waits(api::Phase phase);

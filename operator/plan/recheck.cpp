@@ -45,7 +45,7 @@ void Planner::Recheck(const api::ReplicaSet& rs) {
   const std::int64_t sound =
       serving - std::ranges::count_if(drifted, [&](const api::Pod* pod) { return fleet_.Serves(*pod); });
   // One of several may be missing: what is called Ready stays so.
-  const bool may_go = sound > 0 && serving > Needed(wanted_);
+  const bool may_go = sound > 0 && serving > Needed(model_.spec);
   const api::Pod* goes = !drifted.empty() && may_go && MayReplace() ? drifted.front() : nullptr;
   for (const api::RecheckFailure& failure : next_.recheck_failures) {
     if (std::ranges::contains(model_.status.recheck_failures, failure.pod, &api::RecheckFailure::pod))

@@ -1,11 +1,14 @@
 #include "operator/plan/render.h"
 
+#include <algorithm>
 #include <chrono>
+#include <cstdint>
 #include <nlohmann/json.hpp>
 #include <string_view>
 
 #include "operator/plan/names.h"
 #include "operator/plan/revision.h"
+#include "operator/plan/rolling.h"
 
 namespace pilotlight::plan {
 namespace {
@@ -230,7 +233,9 @@ json RenderService(const ModelDeployment& model) {
 json RenderDisruptionBudget(const ModelDeployment& model) {
   return {{"kind", "PodDisruptionBudget"},
           {"metadata", Metadata(model, model.name, CommonLabels(model.name))},
-          {"spec", {{"maxUnavailable", 1}, {"selector", {{"matchLabels", ServingLabels(model.name)}}}}}};
+          {"spec",
+           {{"maxUnavailable", std::max<std::int64_t>(Spare(model.spec.rollout, model.spec.replicas), 1)},
+            {"selector", {{"matchLabels", ServingLabels(model.name)}}}}}};
 }
 
 json ServingLabels(const std::string& model_name) {

@@ -32,6 +32,7 @@ bool Waits(Phase phase) {
     case Phase::kPromoting:
     case Phase::kSettling:
     case Phase::kRetiring:
+    case Phase::kReverting:
     case Phase::kScaling:
     case Phase::kDegraded:
       return true;
@@ -40,6 +41,8 @@ bool Waits(Phase phase) {
     case Phase::kStopped:
     case Phase::kComplete:
     case Phase::kFailed:
+    case Phase::kAborted:
+    case Phase::kPaused:
       return false;
   }
   return false;
@@ -52,6 +55,10 @@ void Planner::Enter(Phase phase) {
     rollout.since = seen_.now;
     rollout.progressed.reset();
     rollout.bytes_fetched = 0;
+    rollout.updated = 0;
+  }
+  if (phase == Phase::kRetiring) {
+    Await({"Retiring", "the pods of the revision before are finishing their requests", false});
   }
   if (phase != Phase::kComplete) return;
   Await({});
@@ -107,7 +114,8 @@ void Planner::KeepRecords() {
   std::int64_t failures = 0;
   std::erase_if(next_.revisions, [&](const RevisionStatus& record) {
     if (record.name == target_ || fleet_.Find(record.name) != nullptr) return false;
-    return record.phase != RevisionPhase::kFailed || ++failures > kFailuresKept;
+    const bool never_again = record.phase == RevisionPhase::kFailed || record.aborted;
+    return !never_again || ++failures > kFailuresKept;
   });
   std::vector<const api::ReplicaSet*> by_age;
   for (const api::ReplicaSet& rs : seen_.replica_sets) by_age.push_back(&rs);
@@ -136,14 +144,17 @@ void Planner::FillStatus() {
   auto& rollout = next_.rollout;
   rollout.reason = trouble_.reason;
   rollout.message = trouble_.message;
-  rollout.deadline.reset();
-  if (Waits(rollout.phase) && rollout.since) {
-    rollout.deadline = std::max(*rollout.since, rollout.progressed.value_or(*rollout.since)) +
-                       model_.spec.rollout.progress_deadline;
-    if (seen_.now < *rollout.deadline) AgainAt(*rollout.deadline);
-  }
+  rollout.deadline = Deadline();
+  if (rollout.deadline && seen_.now < *rollout.deadline) AgainAt(*rollout.deadline);
   next_.conditions = Conditions(model_, next_, trouble_, seen_.problem, serving, seen_.now);
   if (next_ != model_.status) decision_.status = next_;
+}
+
+std::optional<api::Time> Planner::Deadline() const {
+  const auto& rollout = next_.rollout;
+  if (!Waits(rollout.phase) || !rollout.since) return std::nullopt;
+  return std::max(*rollout.since, rollout.progressed.value_or(*rollout.since)) +
+         model_.spec.rollout.progress_deadline;
 }
 
 // Each change that somebody may want to know of, once. Status is written first; a crash in between loses the
@@ -155,6 +166,9 @@ void Planner::Announce() {
   };
   for (const RevisionStatus& now : next_.revisions) {
     const RevisionStatus* then = before.FindRevision(now.name);
+    if (now.aborted && (then == nullptr || !then->aborted)) {
+      say(true, now.aborted->reason, now.name + " is taken back: " + now.aborted->message);
+    }
     if (then != nullptr && then->phase == now.phase) continue;
     if (now.phase == RevisionPhase::kFailed) {
       say(true, now.failure ? now.failure->reason : "Failed",
@@ -173,14 +187,42 @@ void Planner::Announce() {
         stable_ + " owns the Service now" +
             (before.stable_revision.empty() ? "" : ", in place of " + before.stable_revision));
   }
+  if (rollout.phase != before.rollout.phase) AnnouncePhase();
+  if (!rollout.ignored.empty() && rollout.ignored != before.rollout.ignored)
+    say(true, "Ignored", rollout.ignored);
   const bool new_trouble = rollout.reason != before.rollout.reason || rollout.phase != before.rollout.phase;
-  if (trouble_.wrong && rollout.phase != Phase::kFailed && new_trouble)
-    say(true, rollout.reason, rollout.message);
+  const bool told = rollout.phase == Phase::kFailed || rollout.phase == Phase::kAborted;  // of the revision
+  if (trouble_.wrong && !told && new_trouble) say(true, rollout.reason, rollout.message);
   if (Waits(rollout.phase) && IsTrue(next_, "Stalled") && !IsTrue(before, "Stalled")) {
     say(true, "Stalled",
         "no progress until the deadline (" + rollout.reason + "); the operator keeps trying");
   }
   decision_.actions.insert(decision_.actions.begin(), events_.begin(), events_.end());
+}
+
+// Only what no other Event tells.
+void Planner::AnnouncePhase() {
+  const auto say = [&](const char* reason, std::string message) {
+    events_.push_back({false, reason, std::move(message)});
+  };
+  const auto& rollout = next_.rollout;
+  const Phase before = model_.status.rollout.phase;
+  if (before == Phase::kPaused) say("Resumed", "the rollout of " + rollout.revision + " goes on");
+  switch (rollout.phase) {
+    case Phase::kPaused:
+      return say("Paused", "spec.rollout.paused holds the rollout of " + rollout.revision + " where it is");
+    case Phase::kReverting:
+      return say("Reverting", stable_ + " takes the place of the revision that is not asked for any more");
+    case Phase::kStopped:
+      return say("ScaledToZero", "spec.replicas is 0: all pods end");
+    case Phase::kScaling:
+      return say("Scaling", "there shall be " + std::to_string(wanted_) + " pods");
+    case Phase::kComplete:
+      if (before == Phase::kDegraded) return say("Recovered", "all pods of " + stable_ + " serve again");
+      return say("Completed", "all " + std::to_string(wanted_) + " pods of " + stable_ + " serve");
+    default:
+      return;
+  }
 }
 
 }  // namespace pilotlight::plan

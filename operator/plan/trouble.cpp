@@ -10,6 +10,9 @@ namespace {
 using api::Pod;
 using api::Report;
 
+constexpr char kUnschedulable[] = "Unschedulable";
+constexpr char kPodsRefused[] = "PodsRefused";
+
 Trouble Wrong(std::string reason, std::string message) {
   return {std::move(reason), std::move(message), true};
 }
@@ -22,11 +25,12 @@ std::string Because(const std::string& why) {
 struct Waiting {
   std::string_view reason;
   std::string_view remedy;
+  bool for_image = false;
 };
 constexpr std::array kWaiting = {
-    Waiting{"ErrImagePull", "check the sidecar's image and template.imagePullSecrets"},
-    Waiting{"ImagePullBackOff", "check the sidecar's image and template.imagePullSecrets"},
-    Waiting{"ErrImageNeverPull", "the sidecar's image is not on the node"},
+    Waiting{"ErrImagePull", "check the sidecar's image and template.imagePullSecrets", true},
+    Waiting{"ImagePullBackOff", "check the sidecar's image and template.imagePullSecrets", true},
+    Waiting{"ErrImageNeverPull", "the sidecar's image is not on the node", true},
     Waiting{"InvalidImageName", "the operator was started with an image name that is none"},
     Waiting{"CreateContainerConfigError", "create what is missing, or correct template"},
     Waiting{"CreateContainerError", "see kubectl describe pod"},
@@ -69,6 +73,12 @@ std::optional<Trouble> FromLastExit(const Pod& pod) {
 
 }  // namespace
 
+bool IsForWantOfRoom(const Trouble& trouble) {
+  return trouble.reason == kUnschedulable || trouble.reason == kPodsRefused ||
+         std::ranges::any_of(kWaiting,
+                             [&](const Waiting& w) { return w.for_image && w.reason == trouble.reason; });
+}
+
 std::string Explain(const api::Failure& failure) {
   if (failure.remedy.empty()) return failure.message;
   if (failure.message.empty()) return failure.remedy;
@@ -82,10 +92,10 @@ Trouble WhatAils(const Pod& pod, const Report* report, const Settings& settings,
                      "; another takes its place");
   }
   if (!pod.scheduled) {
-    return Wrong("Unschedulable", "no node takes pod " + pod.meta.name + Because(pod.unscheduled_why) +
-                                      "; add room, or ask for less in template.resources");
+    return Wrong(kUnschedulable, "no node takes pod " + pod.meta.name + Because(pod.unscheduled_why) +
+                                     "; add room, or ask for less in template.resources");
   }
-  for (const auto& [reason, remedy] : kWaiting) {
+  for (const auto& [reason, remedy, for_image] : kWaiting) {
     if (pod.waiting_reason == reason) {
       return Wrong(pod.waiting_reason,
                    "pod " + pod.meta.name + Because(pod.waiting_message) + "; " + std::string(remedy));
@@ -111,8 +121,8 @@ Trouble WhatAils(const Pod& pod, const Report* report, const Settings& settings,
 
 std::optional<Trouble> WhatAils(const api::ReplicaSet& replica_set) {
   if (replica_set.failure_reason.empty()) return std::nullopt;
-  return Wrong("PodsRefused", "Kubernetes refuses the pods" + Because(replica_set.failure_message) +
-                                  "; raise the quota or change template");
+  return Wrong(kPodsRefused, "Kubernetes refuses the pods" + Because(replica_set.failure_message) +
+                                 "; raise the quota or change template");
 }
 
 }  // namespace pilotlight::plan

@@ -25,6 +25,10 @@ Trouble WhatAils(const api::Pod& pod, const api::Report* report, const Settings&
 // The same for a ReplicaSet whose pods are refused. None: they are not.
 std::optional<Trouble> WhatAils(const api::ReplicaSet& replica_set);
 
+// Whether it is Kubernetes that has no room for the pod, or no image: nothing that the revision could be
+// blamed for.
+bool IsForWantOfRoom(const Trouble& trouble);
+
 // "message (remedy)".
 std::string Explain(const api::Failure& failure);
 

@@ -497,8 +497,8 @@ TEST(SandboxWithDriver, OfFilesThereAreOnlyThoseThatADriverNeeds) {
   const auto opening = [](const char* path, int flags) {
     return of_call_with_driver(SYS_openat, AT_FDCWD, path, flags);
   };
-  for (const char* path : {"/etc/passwd", "/proc/1/environ", "/proc/self/root/etc/passwd",
-                           "/proc/self/cwd/.", "/tmp", file.path()}) {
+  for (const char* path : {"/etc/passwd", "/proc/1/environ", "/proc/self/root/etc/passwd", "/proc/self/cwd/.",
+                           "/tmp", file.path()}) {
     EXPECT_EQ(opening(path, O_RDONLY), returned(EACCES)) << path;
   }
   EXPECT_EQ(opening(file.path(), O_RDWR), returned(EACCES));

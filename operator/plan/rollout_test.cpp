@@ -1,0 +1,509 @@
+// Rolling updates, and the user's hand in them.
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include "operator/plan/fleet.h"
+#include "operator/plan/names.h"
+#include "operator/plan/plan.h"
+#include "operator/plan/testing/cluster.h"
+
+namespace pilotlight::plan::testing {
+namespace {
+
+using api::Phase;
+using nlohmann::json;
+using std::chrono::minutes;
+using std::chrono::seconds;
+using ::testing::Contains;
+using ::testing::HasSubstr;
+using ::testing::Not;
+
+class Rollouts : public ::testing::Test {
+ protected:
+  // `replicas` pods of a first revision.
+  void Serve(int replicas) {
+    cluster.Apply({{"replicas", replicas}});
+    cluster.Run();
+    first = cluster.Revision();
+    cluster.events.clear();
+  }
+  // Asks for another revision; returns its name.
+  std::string Ask(const std::string& version, const Behaviour& how = Good('b')) {
+    cluster.Apply({{"model", {{"uri", "https://models.example/" + version}}}});
+    cluster.behaviours[cluster.Revision()] = how;
+    return cluster.Revision();
+  }
+  void Set(const json& rollout) { cluster.Apply({{"rollout", rollout}}); }
+  std::int64_t Size(const std::string& revision) const {
+    const api::ReplicaSet* rs = cluster.Find(revision);
+    return rs == nullptr ? 0 : rs->replicas;
+  }
+  std::int64_t Serving() const {
+    const auto seen = cluster.Observe();
+    return Fleet(seen).CountServing();
+  }
+  std::int64_t Serving(const std::string& revision) const {
+    const auto seen = cluster.Observe();
+    return Fleet(seen).CountServing(revision);
+  }
+  // Steps until `done`, a second each.
+  template <typename F>
+  void Until(F done) {
+    for (int i = 0; i < 2000; ++i) {
+      if (done()) return;
+      cluster.Reconcile();
+      cluster.Kubernetes();
+      if (i % 3 == 2) cluster.Wait(seconds(1));
+    }
+    FAIL() << "it never comes to that";
+  }
+  // v1 → `second`, of which `pods` serve.
+  void Half(const std::string& second, int pods = 2) {
+    Until([&] { return Serving(second) == pods; });
+  }
+  // From now on at least `least` serve and there are at most `most` pods.
+  void Guard(std::int64_t least, std::int64_t most) {
+    cluster.after_write = [this, least, most] {
+      EXPECT_GE(Serving(), least);
+      std::int64_t all = 0;
+      for (const auto& rs : cluster.replica_sets) all += rs.replicas;
+      EXPECT_LE(all, most);
+    };
+  }
+  Phase phase() const { return cluster.status().rollout.phase; }
+
+  Cluster cluster;
+  std::string first;
+};
+
+TEST_F(Rollouts, ReplaceOnePodAfterTheOther) {
+  Serve(4);
+  const std::string second = Ask("v2");
+  Guard(4, 5);
+  std::set<std::pair<std::int64_t, std::int64_t>> sizes;
+  Until([&] {
+    sizes.emplace(Size(first), Size(second));
+    return phase() == Phase::kComplete && cluster.status().stable_revision == second;
+  });
+  for (const auto& step :
+       {std::pair(4, 1), std::pair(3, 2), std::pair(2, 3), std::pair(1, 4), std::pair(0, 4)}) {
+    EXPECT_THAT(sizes, Contains(std::pair<std::int64_t, std::int64_t>(step)));
+  }
+  EXPECT_THAT(cluster.EventReasons(),
+              ::testing::ElementsAre("RolloutStarted", "Proven", "Promoted", "Completed"));
+}
+
+TEST_F(Rollouts, WithoutASurgeMakeRoomFirst) {
+  Serve(4);
+  Set({{"rollingUpdate", {{"maxSurge", 0}, {"maxUnavailable", 1}}}});
+  cluster.Run();
+  const std::string second = Ask("v2");
+  Guard(3, 4 + 1);
+  std::int64_t most = 0;
+  Until([&] {
+    if (cluster.Find(second) != nullptr && Size(first) < 4) most = std::max(most, Size(first) + Size(second));
+    return phase() == Phase::kComplete && cluster.status().stable_revision == second;
+  });
+  EXPECT_EQ(most, 4);
+}
+
+TEST_F(Rollouts, WithoutASurgeAFailedProofGivesThePodBack) {
+  Serve(3);
+  Set({{"rollingUpdate", {{"maxSurge", 0}, {"maxUnavailable", 1}}}});
+  Ask("v2", Broken());
+  cluster.Run();
+  EXPECT_EQ(phase(), Phase::kFailed);
+  EXPECT_EQ(Serving(first), 3);
+}
+
+TEST_F(Rollouts, OfOnePodSurgeWhateverIsSaid) {
+  Serve(1);
+  Set({{"rollingUpdate", {{"maxSurge", 0}, {"maxUnavailable", 1}}}});
+  cluster.Run();
+  const std::string second = Ask("v2");
+  Guard(1, 2);
+  cluster.Run();
+  EXPECT_EQ(cluster.status().stable_revision, second);
+}
+
+TEST_F(Rollouts, MoveInLargeStepsWhereTheyMay) {
+  Serve(8);
+  Set({{"rollingUpdate", {{"maxSurge", "50%"}, {"maxUnavailable", "25%"}}}});
+  cluster.Run();
+  EXPECT_EQ(cluster.budget->max_unavailable, 2);
+  const std::string second = Ask("v2");
+  Guard(6, 12);
+  cluster.Run();
+  EXPECT_EQ(cluster.status().stable_revision, second);
+}
+
+TEST_F(Rollouts, CountAPodOnlyWhenItHasBeenReadyForLongEnough) {
+  Serve(2);
+  Set({{"minReadySeconds", 30}});
+  const std::string second = Ask("v2");
+  Half(second, 1);
+  cluster.Run(seconds(25));
+  EXPECT_EQ(Size(first), 2);
+  cluster.Run(seconds(10));
+  EXPECT_EQ(Size(first), 1);
+  EXPECT_EQ(Size(second), 2);
+}
+
+// --- Undone by itself ---
+
+TEST_F(Rollouts, AreUndoneAtTheDeadlineWithFullCapacity) {
+  Serve(4);
+  const std::string second = Ask("v2");
+  Half(second);
+  const Behaviour stuck = {.ready = false, .phase = "Warming"};
+  cluster.behaviours[second] = Good('b');
+  for (const api::Pod* pod : cluster.Pods(second)) cluster.pod_behaviours[pod->meta.name] = Good('b');
+  cluster.behaviours[second] = stuck;  // the pods that come now
+  Guard(4, 5);
+  Until([&] { return phase() == Phase::kAborted; });
+  EXPECT_EQ(cluster.Condition("Stalled"), "True/ProgressDeadlineExceeded");
+  EXPECT_EQ(cluster.Condition("UpToDate"), "False/RevisionAborted");
+  EXPECT_EQ(cluster.Condition("Validated"), "True/Answers") << "it did pass its proof";
+  EXPECT_EQ(cluster.Condition("Reconciling"), "False/Stalled");
+  EXPECT_EQ(cluster.Condition("Ready"), "True/Serving");
+  EXPECT_THAT(cluster.status().rollout.message, HasSubstr("Warming"));
+  EXPECT_THAT(cluster.EventReasons(), Contains("ProgressDeadlineExceeded"));
+  cluster.Run();
+  EXPECT_EQ(Serving(first), 4);
+  EXPECT_EQ(cluster.pods.size(), 4U);
+  EXPECT_EQ(cluster.status().stable_revision, first);
+  EXPECT_FALSE(Plan(cluster.Observe()).again_after);
+}
+
+TEST_F(Rollouts, AreUndoneWhenTheNewPodsKeepRestarting) {
+  Serve(4);
+  const std::string second = Ask("v2");
+  Half(second);
+  Guard(3, 5);
+  for (api::Pod* pod : cluster.Pods(second)) {
+    pod->restarts = 2;
+    pod->started = cluster.now + seconds(1);
+    pod->ready = false;
+    pod->ready_since.reset();
+  }
+  cluster.Run();
+  EXPECT_EQ(phase(), Phase::kAborted);
+  EXPECT_EQ(cluster.Condition("Stalled"), "True/PodsRestarting");
+  EXPECT_EQ(Serving(first), 4);
+}
+
+TEST_F(Rollouts, AreNotUndoneForWhatHappenedBeforeTheProof) {
+  Serve(2);
+  const std::string second = Ask("v2");
+  Until([&] { return !cluster.Pods(second).empty() && cluster.Pods(second)[0]->running; });
+  cluster.Pods(second)[0]->restarts = 5;
+  cluster.Run();
+  EXPECT_EQ(cluster.status().stable_revision, second);
+}
+
+TEST_F(Rollouts, MoveTheirDeadlineWithEachPodThatServes) {
+  Serve(4);
+  Set({{"minReadySeconds", 400}});
+  const std::string second = Ask("v2");
+  cluster.Run(minutes(60));
+  EXPECT_EQ(cluster.status().stable_revision, second) << "each pod took 7 of 10 minutes";
+  EXPECT_THAT(cluster.EventReasons(), Not(Contains("Stalled")));
+}
+
+TEST_F(Rollouts, WaitForRoomAndGoOnWhenThereIsSome) {
+  Serve(4);
+  const std::string second = Ask("v2");
+  Half(second);
+  cluster.schedules = false;
+  Guard(4, 5);
+  cluster.Run(minutes(15));
+  EXPECT_EQ(phase(), Phase::kPromoting);
+  EXPECT_EQ(cluster.Condition("Stalled"), "True/Unschedulable");
+  cluster.schedules = true;
+  cluster.behaviours[second] = {.ready = false, .phase = "Loading"};
+  for (const api::Pod* pod : cluster.Pods(second)) {
+    if (pod->ready) cluster.pod_behaviours[pod->meta.name] = Good('b');
+  }
+  cluster.Kubernetes();
+  cluster.Run(minutes(5));
+  EXPECT_EQ(phase(), Phase::kPromoting) << "the clock starts again when there is room";
+  EXPECT_EQ(cluster.Condition("Stalled"), "False/NotStalled");
+  cluster.behaviours[second] = Good('b');
+  cluster.Kubernetes();
+  cluster.Run(minutes(5));
+  EXPECT_EQ(cluster.status().stable_revision, second);
+}
+
+TEST_F(Rollouts, OfTheFirstRevisionAreNeverUndone) {
+  cluster.Apply({{"replicas", 2}});
+  const std::string only = cluster.Revision();
+  Half(only, 1);
+  for (const api::Pod* pod : cluster.Pods(only)) cluster.pod_behaviours[pod->meta.name] = Good();
+  cluster.usual = {.ready = false, .phase = "Loading"};
+  cluster.Run(minutes(30));
+  EXPECT_EQ(phase(), Phase::kPromoting);
+  EXPECT_EQ(cluster.Condition("Stalled"), "True/Loading");
+  EXPECT_EQ(Serving(), 1);
+}
+
+TEST_F(Rollouts, ThatWereAbortedAreTriedAgainWithANewTokenOnly) {
+  Serve(2);
+  const std::string second = Ask("v2");
+  Half(second, 1);
+  Set({{"abort", second}});
+  cluster.Run();
+  ASSERT_EQ(phase(), Phase::kAborted);
+  cluster.Apply({{"replicas", 3}, {"rollout", {{"abort", nullptr}}}});
+  cluster.Run();
+  EXPECT_EQ(phase(), Phase::kAborted) << "neither scaling nor taking the command back is a new attempt";
+  EXPECT_EQ(Size(second), 0);
+  Ask("v1.tar", Good());
+  cluster.Run();
+  EXPECT_EQ(phase(), Phase::kComplete);
+  Ask("v2");
+  cluster.Run();
+  EXPECT_EQ(phase(), Phase::kAborted) << "going back and forth is none either";
+  Set({{"retry", "1"}});
+  cluster.Run();
+  EXPECT_EQ(cluster.status().stable_revision, second);
+  EXPECT_FALSE(cluster.status().FindRevision(second)->aborted);
+}
+
+// --- abort ---
+
+TEST_F(Rollouts, AreAbortedByNameWithoutLosingCapacity) {
+  Serve(4);
+  const std::string second = Ask("v2");
+  Half(second, 3);
+  Guard(4, 5);
+  Set({{"abort", second}});
+  cluster.Run();
+  EXPECT_EQ(phase(), Phase::kAborted);
+  EXPECT_EQ(cluster.Condition("Stalled"), "True/AbortedByUser");
+  EXPECT_EQ(cluster.status().candidate_revision, "");
+  EXPECT_EQ(Serving(first), 4);
+  EXPECT_EQ(Size(second), 0);
+  EXPECT_EQ(cluster.Find(second)->traffic, kTrafficNone);
+}
+
+TEST_F(Rollouts, AreAbortedBeforeTheProofAndWhilePaused) {
+  Serve(2);
+  const std::string second = Ask("v2", Waiting());
+  cluster.Run(seconds(20));
+  Set({{"paused", true}, {"abort", second}});
+  cluster.Run();
+  EXPECT_EQ(phase(), Phase::kAborted);
+  EXPECT_EQ(cluster.Condition("Validated"), "Unknown/Unproven");
+  EXPECT_EQ(Size(second), 0);
+}
+
+TEST_F(Rollouts, AnAbortBeatsARetry) {
+  Serve(2);
+  const std::string second = Ask("v2");
+  Half(second, 1);
+  Set({{"abort", second}, {"retry", "1"}});
+  cluster.Run();
+  EXPECT_EQ(phase(), Phase::kAborted);
+  Set({{"retry", "2"}});
+  cluster.Run();
+  EXPECT_EQ(phase(), Phase::kAborted);
+  EXPECT_THAT(cluster.status().rollout.message, HasSubstr("spec.rollout.abort names it"));
+}
+
+TEST_F(Rollouts, AnAbortOfAnythingElseIsIgnoredAndSaidToBe) {
+  Serve(2);
+  Set({{"abort", first}});
+  cluster.Run();
+  EXPECT_EQ(phase(), Phase::kComplete);
+  EXPECT_THAT(cluster.status().rollout.ignored,
+              HasSubstr(first + ", which is not the candidate (there is none)"));
+  EXPECT_THAT(cluster.EventReasons(), Contains("Ignored"));
+  const std::size_t writes = cluster.writes;
+  cluster.Run();
+  EXPECT_EQ(cluster.writes, writes);
+  Set({{"abort", "digits-nobody"}});
+  const std::string second = Ask("v2");
+  cluster.Run();
+  EXPECT_EQ(cluster.status().stable_revision, second);
+}
+
+// --- paused ---
+
+TEST_F(Rollouts, ThatArePausedBeginNothing) {
+  Serve(2);
+  Set({{"paused", true}});
+  const std::string second = Ask("v2");
+  cluster.Run();
+  EXPECT_EQ(phase(), Phase::kPaused);
+  EXPECT_EQ(cluster.Find(second), nullptr);
+  EXPECT_EQ(cluster.Condition("UpToDate"), "False/Paused");
+  EXPECT_EQ(cluster.Condition("Reconciling"), "True/Paused");
+  EXPECT_FALSE(cluster.status().rollout.deadline) << "a pause has no end of its own";
+  EXPECT_THAT(cluster.EventReasons(), Contains("Paused"));
+  Set({{"paused", false}});
+  cluster.Run();
+  EXPECT_EQ(cluster.status().stable_revision, second);
+  EXPECT_THAT(cluster.EventReasons(), Contains("Resumed"));
+}
+
+TEST_F(Rollouts, ThatArePausedInTheMiddleStayThereAndScale) {
+  Serve(4);
+  const std::string second = Ask("v2");
+  Half(second);
+  Set({{"paused", true}});
+  const auto before = std::pair(Size(first), Size(second));
+  cluster.Run(minutes(30));
+  EXPECT_EQ(std::pair(Size(first), Size(second)), before);
+  EXPECT_EQ(phase(), Phase::kPaused);
+  cluster.Apply({{"replicas", 8}});
+  cluster.Run();
+  EXPECT_EQ(Size(second), before.second);
+  EXPECT_EQ(Size(first) + Size(second), 8);
+  EXPECT_EQ(cluster.Condition("Ready"), "True/Serving");
+  Guard(2, 8);
+  cluster.Apply({{"replicas", 2}});
+  cluster.Run();
+  EXPECT_LE(Size(first) + Size(second), 3);
+  Set({{"paused", false}});
+  cluster.Run();
+  EXPECT_EQ(cluster.status().stable_revision, second);
+  EXPECT_EQ(cluster.status().rollout.attempt, 2) << "neither pausing nor scaling is a new attempt";
+}
+
+TEST_F(Rollouts, ThatArePausedOnTrialNoteTheProofAndLetNobodyIn) {
+  Serve(2);
+  const std::string second = Ask("v2", {.ready = false, .phase = "Loading"});
+  cluster.Run(seconds(5));
+  Set({{"paused", true}});
+  cluster.behaviours[second] = Good('b');
+  cluster.Run(seconds(30));
+  EXPECT_EQ(cluster.status().FindRevision(second)->phase, api::RevisionPhase::kProven);
+  EXPECT_EQ(Serving(second), 0);
+  EXPECT_EQ(Serving(first), 2);
+}
+
+TEST_F(Rollouts, ThatArePausedOnTrialStillFail) {
+  Serve(2);
+  const std::string second = Ask("v2", {.ready = false, .phase = "Loading"});
+  cluster.Run(seconds(5));
+  Set({{"paused", true}});
+  cluster.behaviours[second] = Broken();
+  cluster.Run(seconds(30));
+  EXPECT_EQ(phase(), Phase::kFailed);
+}
+
+// --- Edits in the middle ---
+
+TEST_F(Rollouts, AnEditBackInTheMiddleRestoresWhatWas) {
+  Serve(4);
+  const std::string second = Ask("v2");
+  Half(second, 3);
+  Guard(4, 5);
+  Ask("v1.tar", Good());
+  cluster.Reconcile();
+  EXPECT_EQ(phase(), Phase::kReverting);
+  EXPECT_EQ(cluster.Condition("UpToDate"), "True/UpToDate");
+  EXPECT_EQ(cluster.Condition("Reconciling").substr(0, 5), "True/");
+  cluster.Run();
+  EXPECT_EQ(phase(), Phase::kComplete);
+  EXPECT_EQ(Serving(first), 4);
+  EXPECT_EQ(cluster.pods.size(), 4U);
+  EXPECT_THAT(cluster.EventReasons(), Contains("Reverting"));
+}
+
+TEST_F(Rollouts, AThirdRevisionWaitsOutsideUntilTheSecondHasGivenItsPlaceBack) {
+  Serve(4);
+  const std::string second = Ask("v2");
+  Half(second, 3);
+  const std::string third = Ask("v3", Good('c'));
+  cluster.after_write = [&] {
+    EXPECT_GE(Serving(), 4);
+    if (Serving(second) > 0) {
+      EXPECT_EQ(Serving(third), 0);
+      EXPECT_LE(Size(third), 1);
+    }
+    EXPECT_LE(Size(first) + Size(second), 5);
+  };
+  cluster.Run();
+  EXPECT_EQ(cluster.status().stable_revision, third);
+  EXPECT_EQ(cluster.pods.size(), 4U);
+}
+
+TEST_F(Rollouts, AThirdRevisionThatFailsLeavesTheFirst) {
+  Serve(4);
+  const std::string second = Ask("v2");
+  Half(second, 3);
+  Ask("v3", Broken());
+  Guard(4, 6);
+  cluster.Run();
+  EXPECT_EQ(phase(), Phase::kFailed);
+  EXPECT_EQ(Serving(first), 4);
+  EXPECT_EQ(cluster.pods.size(), 4U);
+}
+
+TEST_F(Rollouts, ScalingInTheMiddleMovesTheBounds) {
+  Serve(4);
+  const std::string second = Ask("v2");
+  Half(second);
+  cluster.Apply({{"replicas", 8}});
+  cluster.Reconcile();
+  EXPECT_EQ(Size(first) + Size(second), 10) << "what grows is the new one";
+  cluster.Run();
+  EXPECT_EQ(Serving(second), 8);
+  EXPECT_EQ(cluster.pods.size(), 8U);
+}
+
+TEST_F(Rollouts, ScalingToNothingInTheMiddleEndsAll) {
+  Serve(4);
+  const std::string second = Ask("v2");
+  Half(second);
+  cluster.Apply({{"replicas", 0}});
+  cluster.Run();
+  EXPECT_EQ(cluster.pods.size(), 0U);
+  EXPECT_EQ(phase(), Phase::kStopped);
+  cluster.Apply({{"replicas", 2}});
+  cluster.Run();
+  EXPECT_EQ(cluster.status().stable_revision, second);
+  EXPECT_EQ(Serving(second), 2);
+}
+
+TEST_F(Rollouts, ARevisionThatNeverGrewUpKeepsServingUntilTheNextIsThere) {
+  cluster.Apply({{"replicas", 3}});
+  first = cluster.Revision();
+  Half(first, 1);
+  for (const api::Pod* pod : cluster.Pods(first)) cluster.pod_behaviours[pod->meta.name] = Good();
+  cluster.behaviours[first] = {.ready = false, .phase = "Loading"};  // the others never come up
+  cluster.Run(seconds(10));
+  const std::string second = Ask("v2");
+  cluster.after_write = [&] { EXPECT_GE(Serving(), 1); };
+  cluster.Run();
+  EXPECT_EQ(cluster.status().stable_revision, second);
+  EXPECT_EQ(Serving(second), 3);
+}
+
+TEST_F(Rollouts, ABrokenStableRevisionDoesNotHoldThemUp) {
+  Serve(3);
+  cluster.behaviours[first] = Waiting("EngineCrashed");
+  cluster.Kubernetes();
+  const std::string second = Ask("v2");
+  cluster.Run();
+  EXPECT_EQ(cluster.status().stable_revision, second);
+  EXPECT_EQ(Serving(second), 3);
+}
+
+TEST_F(Rollouts, KeepAsManyOldRevisionsAsTheyAreTold) {
+  Serve(1);
+  Set({{"revisionHistoryLimit", 2}});
+  for (int i = 2; i < 8; ++i) {
+    Ask("v" + std::to_string(i));
+    cluster.Run();
+  }
+  EXPECT_EQ(cluster.replica_sets.size(), 3U);
+  Set({{"revisionHistoryLimit", 0}});
+  cluster.Run();
+  EXPECT_EQ(cluster.replica_sets.size(), 1U);
+  EXPECT_EQ(cluster.config_maps.size(), 1U);
+}
+
+}  // namespace
+}  // namespace pilotlight::plan::testing

@@ -1,0 +1,97 @@
+// Candidates that are taken back after they were let in, and the way back: the stable revision grows, and
+// what is not wanted any more shrinks behind it.
+#include <algorithm>
+#include <optional>
+#include <utility>
+
+#include "operator/plan/names.h"
+#include "operator/plan/planner.h"
+
+namespace pilotlight::plan {
+
+using api::Phase;
+using api::RevisionPhase;
+
+namespace {
+
+// One may be its node's fault.
+constexpr std::int64_t kMostRestarts = 2;
+
+constexpr char kRetry[] = "set spec.rollout.retry to try it again";
+
+}  // namespace
+
+// The user's word, as long as it names the candidate. It is remembered: taking it out of the spec changes
+// nothing.
+void Planner::NoteAbort() {
+  const std::string& named = model_.spec.rollout.abort;
+  next_.rollout.ignored.clear();
+  if (named.empty()) return;
+  if (named == target_ && target_ != stable_) {
+    api::RevisionStatus& record = Record(target_);
+    if (record.phase == RevisionPhase::kFailed || record.aborted) return;
+    record.aborted =
+        api::Abort{"AbortedByUser", std::string("spec.rollout.abort names it; take that out and ") + kRetry};
+    record.retry = model_.spec.rollout.retry;
+    return;
+  }
+  const api::RevisionStatus* record = next_.FindRevision(named);
+  if (record != nullptr && record->aborted) return;  // it had its effect
+  next_.rollout.ignored = "spec.rollout.abort names " + named + ", which is not the candidate" +
+                          (target_ == stable_ ? " (there is none)" : ": that is " + target_);
+}
+
+// Why the candidate, whose pods are in the Service, must go. Without a stable revision there is nothing to go
+// back to, and where Kubernetes has no room for the pods they are not to blame: that is waited for.
+std::optional<api::Abort> Planner::Undo() const {
+  if (stable_.empty() || next_.rollout.phase != Phase::kPromoting || !next_.rollout.since)
+    return std::nullopt;
+  std::int64_t restarts = 0;
+  for (const api::Pod* pod : fleet_.Pods(target_)) {
+    // What happened before it was let in is not held against it.
+    if (!pod->running || (pod->started && *pod->started > *next_.rollout.since)) restarts += pod->restarts;
+  }
+  if (restarts > kMostRestarts) {
+    return api::Abort{"PodsRestarting", "its pods have restarted " + std::to_string(restarts) +
+                                            " times in service (" + trouble_.message + "); " + kRetry};
+  }
+  const auto deadline = Deadline();
+  if (!deadline || seen_.now < *deadline || IsForWantOfRoom(trouble_)) return std::nullopt;
+  return api::Abort{"ProgressDeadlineExceeded", "no further pod of it served until the deadline (" +
+                                                    trouble_.reason + ": " + trouble_.message + "); " +
+                                                    kRetry};
+}
+
+void Planner::Abort(api::Abort why) {
+  api::RevisionStatus& record = Record(target_);
+  record.aborted = std::move(why);
+  record.retry = model_.spec.rollout.retry;
+  Aborted();
+}
+
+void Planner::Aborted() {
+  Enter(Phase::kAborted);
+  next_.candidate_revision.clear();
+  const api::Abort& why = *Record(target_).aborted;
+  Await({why.reason, target_ + " was taken back: " + why.message, true});
+  KeepStable();
+}
+
+// The revision in the Service that is neither the stable one nor the candidate.
+const api::ReplicaSet* Planner::Leaver() const {
+  const api::ReplicaSet* leaver = nullptr;
+  for (const api::ReplicaSet& rs : seen_.replica_sets) {
+    if (rs.meta.deleting || rs.traffic != kTrafficService || rs.replicas == 0) continue;
+    if (rs.meta.name == stable_ || rs.meta.name == next_.candidate_revision) continue;
+    if (leaver == nullptr || rs.meta.created < leaver->meta.created) leaver = &rs;
+  }
+  return leaver;
+}
+
+// Whether its last pods may go: those of the stable revision do without them, or own the Service already.
+bool Planner::MayLeave() const {
+  return stable_.empty() || wanted_ == 0 || next_.rollout.phase == Phase::kRetiring ||
+         fleet_.CountServing(stable_, Available()) >= wanted_;
+}
+
+}  // namespace pilotlight::plan
