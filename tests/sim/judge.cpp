@@ -1,0 +1,326 @@
+#include "tests/sim/judge.h"
+
+#include <algorithm>
+#include <optional>
+#include <variant>
+
+#include "operator/plan/names.h"
+#include "tests/sim/controllers.h"
+#include "tests/sim/limits.h"
+
+namespace pilotlight::sim {
+namespace {
+
+using api::Phase;
+using api::Pod;
+using api::ReplicaSet;
+using plan::kTrafficNone;
+using plan::kTrafficService;
+
+void Require(bool holds, const auto& say) {
+  if (!holds) throw Violation(say());
+}
+
+bool IsTrue(const api::Status& status, const char* type) {
+  const api::Condition* condition = status.Find(type);
+  return condition != nullptr && condition->status == api::ConditionStatus::kTrue;
+}
+
+bool Waits(Phase phase) {
+  switch (phase) {
+    case Phase::kNone:
+    case Phase::kInvalid:
+    case Phase::kStopped:
+    case Phase::kComplete:
+    case Phase::kFailed:
+      return false;
+    default:
+      return true;
+  }
+}
+
+// As the operator saw it, by the rule of behaviour and not by the planner's own code.
+bool SeenServing(const plan::Observed& seen, const Pod& pod) {
+  return pod.traffic == kTrafficService && !pod.digest.empty() && pod.ready && !pod.meta.deleting &&
+         pod.phase != "Failed" && std::ranges::contains(*seen.ready_endpoints, pod.meta.uid);
+}
+
+std::int64_t CountSeenServing(const plan::Observed& seen, const std::string& revision) {
+  return std::ranges::count_if(seen.pods, [&](const Pod& pod) {
+    return (revision.empty() || pod.meta.revision == revision) && SeenServing(seen, pod);
+  });
+}
+
+bool IsDigest(const std::string& text) {
+  return text.starts_with("sha256:") && text.size() == 71;
+}
+
+}  // namespace
+
+Judge::Judge(const ApiServer& api, const Nodes& nodes, const Network& network, Ledger& ledger)
+    : api_(api), nodes_(nodes), network_(network), ledger_(ledger) {}
+
+void Judge::CheckWorld() const {
+  std::set<std::string> in_service;
+  for (const auto& [name, pod] : api_.pods.all()) {
+    if (pod->traffic != kTrafficService || pod->meta.deleting || pod->phase == "Failed") continue;
+    if (ledger_.tampered.contains(pod->meta.uid)) continue;
+    const ReplicaSet* rs = api_.replica_sets.Find(pod->meta.owner_name);
+    if (rs == nullptr || rs->meta.uid != pod->meta.owner_uid || ledger_.tampered.contains(rs->meta.uid))
+      continue;
+    in_service.insert(pod->meta.revision);
+    Require(IsDigest(pod->digest), [&] { return name + " is in the Service and bound to nothing"; });
+    Require(pod->digest == rs->digest,
+            [&] { return name + " is in the Service and bound to other bytes than its revision"; });
+    const auto proven = ledger_.proven.find(pod->meta.revision);
+    Require(proven != ledger_.proven.end() && proven->second.contains(pod->digest),
+            [&] { return name + " is in the Service and bound to bytes that nobody has proven"; });
+    const Sidecar* sidecar = nodes_.SidecarOf(pod->meta.uid);
+    if (!pod->ready || sidecar == nullptr || sidecar->state != Sidecar::State::kReady) continue;
+    Require(sidecar->digest == pod->digest, [&] { return name + " serves other bytes than it is bound to"; });
+  }
+  Require(in_service.size() <= 2,
+          [&] { return std::to_string(in_service.size()) + " revisions are in the Service"; });
+  for (const auto& routes : network_.routes()) {
+    for (const std::string& uid : routes) {
+      if (ledger_.hurt.contains(uid) || ledger_.tampered.contains(uid)) continue;
+      const Sidecar* sidecar = nodes_.SidecarOf(uid);
+      Require(sidecar != nullptr && sidecar->accepting,
+              [&] { return "clients are sent to pod " + uid + ", which is gone"; });
+    }
+  }
+}
+
+bool Judge::Serves(const Pod& pod) const {
+  const Sidecar* sidecar = nodes_.SidecarOf(pod.meta.uid);
+  return pod.traffic == kTrafficService && !pod.digest.empty() && pod.ready && !pod.meta.deleting &&
+         sidecar != nullptr && sidecar->accepting && api_.endpoints() != nullptr &&
+         std::ranges::contains(api_.endpoints()->ready_pods, pod.meta.uid);
+}
+
+std::set<std::string> Judge::Serving() const {
+  std::set<std::string> serving;
+  for (const auto& [name, rs] : api_.replica_sets.all()) {
+    const auto pods = VictimsFirst(api_, *rs);
+    const auto victims = std::clamp<std::int64_t>(std::ssize(pods) - rs->replicas, 0, std::ssize(pods));
+    for (std::size_t i = static_cast<std::size_t>(victims); i < pods.size(); ++i) {
+      if (Serves(*pods[i])) serving.insert(pods[i]->meta.uid);
+    }
+  }
+  return serving;
+}
+
+std::int64_t Judge::Excused(const plan::Observed& seen, const std::set<std::string>& serving,
+                            const std::string& revision) const {
+  return std::ranges::count_if(seen.pods, [&](const Pod& pod) {
+    if (!revision.empty() && pod.meta.revision != revision) return false;
+    return SeenServing(seen, pod) && !serving.contains(pod.meta.uid) && ledger_.hurt.contains(pod.meta.uid);
+  });
+}
+
+// Pods asked for, but for those of revisions that are on their way out already.
+std::int64_t Judge::Asked(const std::string& candidate) const {
+  std::int64_t asked = 0;
+  for (const auto& [name, rs] : api_.replica_sets.all()) {
+    if (rs->traffic == kTrafficService || name == candidate) asked += rs->replicas;
+  }
+  return asked;
+}
+
+WriteResult Judge::CheckWrite(const Write& write, const std::function<WriteResult()>& apply) {
+  if (write.status != nullptr) {
+    const api::Status before = api_.model() == nullptr ? api::Status() : api_.model()->status;
+    const WriteResult result = apply();
+    if (result) CheckStatus(write, before);
+    return result;
+  }
+  const std::string& candidate = write.decision.status ? write.decision.status->candidate_revision
+                                                       : write.seen.model.status.candidate_revision;
+  const std::set<std::string> serving = Serving();
+  const std::int64_t asked = Asked(candidate);
+  CheckTarget(*write.action);
+  const WriteResult result = apply();
+  if (!result) return result;
+  Note(*write.action);
+  CheckAvailable(write, serving);
+  CheckBounds(write, asked);
+  return result;
+}
+
+void Judge::CheckAvailable(const Write& write, const std::set<std::string>& before) const {
+  if (ledger_.service_tampered || api_.service() == nullptr) return;
+  const std::set<std::string> after = Serving();
+  if (after.size() >= before.size()) return;
+  const api::ModelDeployment& model = write.seen.model;
+  const std::int64_t left = std::ssize(after) + Excused(write.seen, before, "");
+  Require(model.errors.empty(), [] { return std::string("an invalid spec has cost serving pods"); });
+  std::int64_t needed = model.spec.replicas - Unavailable(model);
+  // A pod that gives other answers than it should is replaced while all others serve.
+  if (const auto* remove = std::get_if<plan::Delete>(write.action);
+      remove != nullptr && remove->kind == plan::Kind::kPod && model.spec.replicas > 1)
+    needed = std::min(needed, model.spec.replicas - 1);
+  Require(left >= needed, [&] {
+    return "an action of the operator leaves " + std::to_string(left) + " pods serving, of " +
+           std::to_string(needed) + " that must";
+  });
+}
+
+void Judge::CheckBounds(const Write& write, std::int64_t before) const {
+  const api::ModelDeployment& model = write.seen.model;
+  const std::string& candidate =
+      write.decision.status ? write.decision.status->candidate_revision : model.status.candidate_revision;
+  const std::int64_t after = Asked(candidate);
+  if (after <= before || !model.errors.empty()) return;
+  const std::int64_t most = model.spec.replicas + Surge(model) + 1;
+  Require(after <= most, [&] {
+    return "the operator asks for " + std::to_string(after) + " pods, of " + std::to_string(most) + " it may";
+  });
+}
+
+// Nothing for a revision that was given up, and nobody into the Service who has not proven himself.
+void Judge::CheckTarget(const plan::Action& action) const {
+  if (const auto* create = std::get_if<plan::Create>(&action)) {
+    if (create->kind != plan::Kind::kReplicaSet) return;
+    Require(!ledger_.condemned.contains(create->name) || api_.replica_sets.Find(create->name) != nullptr,
+            [&] { return create->name + " was given up, and is made again"; });
+  } else if (const auto* change = std::get_if<plan::ChangeReplicaSet>(&action)) {
+    const ReplicaSet* rs = api_.replica_sets.Find(change->name);
+    if (rs == nullptr || rs->meta.uid != change->uid) return;
+    if (ledger_.condemned.contains(change->name)) {
+      Require(change->replicas <= rs->replicas,
+              [&] { return change->name + " was given up, and gets pods"; });
+      Require(change->traffic == kTrafficNone || rs->traffic == kTrafficService,
+              [&] { return change->name + " was given up, and gets traffic"; });
+    }
+    Require(change->traffic == kTrafficNone || IsDigest(change->digest),
+            [&] { return change->name + " enters the Service bound to nothing"; });
+    Require(change->replicas <= 1 || IsDigest(change->digest),
+            [&] { return change->name + " grows before it is proven"; });
+    Require(rs->digest.empty() || rs->digest == change->digest || ledger_.tampered.contains(rs->meta.uid),
+            [&] { return change->name + " changes what it is bound to"; });
+  } else if (const auto* label = std::get_if<plan::LabelPod>(&action)) {
+    const Pod* pod = api_.pods.Find(label->name);
+    if (pod == nullptr || pod->meta.resource_version != label->resource_version) return;
+    if (label->traffic != kTrafficService) return;
+    Require(!ledger_.condemned.contains(pod->meta.revision) || pod->traffic == kTrafficService,
+            [&] { return "a pod of " + pod->meta.revision + ", which was given up, enters the Service"; });
+  }
+}
+
+void Judge::Note(const plan::Action& action) {
+  if (const auto* change = std::get_if<plan::ChangeReplicaSet>(&action)) {
+    ledger_.tampered.erase(change->uid);
+  } else if (const auto* label = std::get_if<plan::LabelPod>(&action)) {
+    ledger_.tampered.erase(label->uid);
+  } else if (const auto* repair = std::get_if<plan::Repair>(&action)) {
+    if (repair->kind == plan::Kind::kService) ledger_.service_tampered = false;
+  } else if (const auto* create = std::get_if<plan::Create>(&action)) {
+    if (create->kind == plan::Kind::kService) ledger_.service_tampered = false;
+  }
+}
+
+void Judge::CheckStatus(const Write& write, const api::Status& before) {
+  CheckStable(write, before);
+  CheckPhase(write);
+  ledger_.status_lost = false;
+  for (const std::string& revision : ledger_.condemned) {
+    const api::RevisionStatus* record = write.status->FindRevision(revision);
+    Require(record == nullptr || record->phase == api::RevisionPhase::kFailed,
+            [&] { return "status forgets that " + revision + " was given up"; });
+  }
+  for (const api::RevisionStatus& record : write.status->revisions) {
+    if (record.phase == api::RevisionPhase::kFailed) ledger_.condemned.insert(record.name);
+  }
+}
+
+void Judge::CheckStable(const Write& write, const api::Status& before) const {
+  const std::string& stable = write.status->stable_revision;
+  if (stable.empty() || stable == before.stable_revision || ledger_.status_lost) return;
+  Require(!ledger_.condemned.contains(stable), [&] { return stable + " was given up, and becomes stable"; });
+  const ReplicaSet* rs = api_.replica_sets.Find(stable);
+  // Somebody may just have taken it away by hand.
+  if (rs == nullptr) return;
+  const auto proven = ledger_.proven.find(stable);
+  Require(proven != ledger_.proven.end() && proven->second.contains(rs->digest),
+          [&] { return stable + " becomes stable unproven"; });
+  const std::set<std::string> serving = Serving();
+  std::int64_t ready = Excused(write.seen, serving, stable);
+  for (const std::string& uid : serving) ready += api_.PodOf(uid)->meta.revision == stable ? 1 : 0;
+  if (ledger_.service_tampered || api_.service() == nullptr) return;
+  Require(ready >= write.seen.model.spec.replicas, [&] {
+    return stable + " becomes stable with " + std::to_string(ready) + " of " +
+           std::to_string(write.seen.model.spec.replicas) + " pods serving";
+  });
+  const std::chrono::seconds at_least(write.seen.model.spec.rollout.min_ready_seconds);
+  for (const Pod& pod : write.seen.pods) {
+    if (pod.meta.revision != stable || !SeenServing(write.seen, pod)) continue;
+    Require(write.seen.now - *pod.ready_since >= at_least,
+            [&] { return stable + " becomes stable before its pods were ready for minReadySeconds"; });
+  }
+}
+
+// What status says is so: by what the operator saw, and, as far as it can know, in the world.
+void Judge::CheckPhase(const Write& write) const {
+  const api::Status& status = *write.status;
+  const plan::Observed& seen = write.seen;
+  const auto& rollout = status.rollout;
+  const std::int64_t wanted = seen.model.spec.replicas;
+  const std::string name(api::ToString(rollout.phase));
+  Require(status.observed_generation == seen.model.generation,
+          [] { return std::string("status names another generation than was observed"); });
+  Require(!IsTrue(status, "Reconciling") || !IsTrue(status, "Stalled"),
+          [] { return std::string("Reconciling and Stalled are both true"); });
+  for (const char* type : {"Ready", "UpToDate", "Validated", "Reconciling", "Stalled"}) {
+    Require(status.Find(type) != nullptr, [&] { return std::string("status lacks the condition ") + type; });
+  }
+  if (Waits(rollout.phase)) {
+    Require(!rollout.reason.empty(), [&] { return name + " waits for no reason"; });
+    Require(rollout.deadline.has_value(), [&] { return name + " waits without a deadline"; });
+    Require(IsTrue(status, "Stalled") || write.decision.again_after || seen.problem,
+            [&] { return name + " waits, and nobody will look at its deadline"; });
+    Require(IsTrue(status, "Stalled") || IsTrue(status, "Reconciling"),
+            [&] { return name + " waits, and is neither Reconciling nor Stalled"; });
+  }
+  const std::int64_t stable_serving =
+      status.stable_revision.empty() ? 0 : CountSeenServing(seen, status.stable_revision);
+  switch (rollout.phase) {
+    case Phase::kComplete:
+      Require(rollout.revision == status.stable_revision,
+              [] { return std::string("Complete with another revision"); });
+      Require(stable_serving >= wanted, [] { return std::string("Complete with too few pods"); });
+      break;
+    case Phase::kRetiring:
+      Require(rollout.revision == status.stable_revision,
+              [] { return std::string("Retiring what is not replaced"); });
+      break;
+    case Phase::kSettling:
+      Require(CountSeenServing(seen, rollout.revision) >= wanted,
+              [] { return std::string("Settling with too few pods"); });
+      break;
+    case Phase::kStopped:
+      Require(wanted == 0, [] { return std::string("Stopped although pods are asked for"); });
+      break;
+    case Phase::kInvalid:
+      Require(!seen.model.errors.empty(), [] { return std::string("Invalid although nothing is wrong"); });
+      break;
+    case Phase::kFailed: {
+      const api::RevisionStatus* record = status.FindRevision(rollout.revision);
+      Require(record != nullptr && record->phase == api::RevisionPhase::kFailed,
+              [] { return std::string("Failed without a failure"); });
+      break;
+    }
+    default:
+      break;
+  }
+  if (IsTrue(status, "Ready") && !ledger_.service_tampered && api_.service() != nullptr) {
+    const std::int64_t needed = seen.model.errors.empty() ? (wanted > 1 ? wanted - 1 : wanted) : 1;
+    Require(CountSeenServing(seen, "") >= needed && needed > 0,
+            [] { return std::string("Ready with too few pods"); });
+  }
+  if (IsTrue(status, "UpToDate")) {
+    Require(rollout.revision == status.stable_revision,
+            [] { return std::string("UpToDate with another revision"); });
+  }
+}
+
+}  // namespace pilotlight::sim

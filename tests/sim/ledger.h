@@ -1,0 +1,28 @@
+#pragma once
+
+#include <map>
+#include <set>
+#include <string>
+
+// What really happened, which no API object tells: the memory of those who judge the operator.
+//
+// Thread-safety: plain values.
+namespace pilotlight::sim {
+
+struct Ledger {
+  // Pods that something outside the operator has hurt, by UID: it is not to blame if they do not serve.
+  std::set<std::string> hurt;
+  // Pods and ReplicaSets whose labels somebody changed by hand, by UID, until the operator writes them.
+  std::set<std::string> tampered;
+  // Digests that an unpinned pod has proven, by revision.
+  std::map<std::string, std::set<std::string>> proven;
+  // Revisions that status called failed or aborted, until somebody retries.
+  std::set<std::string> condemned;
+  // The version of the model that a revision stands for.
+  std::map<std::string, int> version_of;
+  // Somebody emptied the status, and the operator has not written it again.
+  bool status_lost = false;
+  bool service_tampered = false;
+};
+
+}  // namespace pilotlight::sim

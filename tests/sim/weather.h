@@ -1,0 +1,34 @@
+#pragma once
+
+#include <cstdint>
+#include <map>
+#include <set>
+#include <string>
+
+#include "tests/sim/random.h"
+
+namespace pilotlight::sim {
+
+// How the world behaves at the moment. Steps of a scenario change it; Heal() ends every fault.
+//
+// Thread-safety: plain values.
+struct Weather {
+  // By version of the model (see versions.h).
+  std::set<int> unfetchable;
+  std::set<int> crashing;
+  // The bytes that a version's URI serves, if they are no longer its own.
+  std::map<int, char> other_bytes;
+  bool images = true;
+  std::int64_t quota = 1000;  // pods
+
+  // The longest that news take.
+  Millis watch_lag{20};
+  Millis slices_lag{200};
+  Millis proxy_lag{1000};  // no more than plan::Settings::settle, which stands for it
+  // Of the operator's writes, per cent.
+  std::int64_t failing_writes = 0;
+
+  void Heal() { *this = Weather(); }
+};
+
+}  // namespace pilotlight::sim

@@ -1,0 +1,189 @@
+#include "tests/sim/world.h"
+
+#include <algorithm>
+#include <chrono>
+#include <map>
+#include <sstream>
+#include <utility>
+
+#include "operator/plan/names.h"
+#include "operator/plan/revision.h"
+#include "tests/sim/versions.h"
+
+namespace pilotlight::sim {
+namespace {
+
+using namespace std::chrono_literals;
+
+plan::Settings SettingsOf() {
+  plan::Settings settings;
+  settings.sidecar_image = "sidecar:1";
+  return settings;
+}
+
+}  // namespace
+
+World::World(std::uint64_t seed, Coverage& coverage, Disturbance disturbance)
+    : random_(seed),
+      api_(queue_),
+      nodes_(queue_, random_, api_, weather_, ledger_),
+      network_(queue_, random_, api_, weather_),
+      controllers_(queue_, random_, api_, weather_),
+      judge_(api_, nodes_, network_, ledger_),
+      coverage_(coverage),
+      disturbance_(disturbance) {
+  nodes_.is_routed = [this](const std::string& uid) { return network_.IsRouted(uid); };
+  nodes_.sidecar_changed = [this](const std::string& uid) {
+    for (const auto& each : operators_) each->scraper().SidecarChanged(uid);
+  };
+  const Operator::Hooks hooks{.fate = [this] { return NextFate(); },
+                              .watch_write =
+                                  [this](const Write& write, const std::function<WriteResult()>& apply) {
+                                    return judge_.CheckWrite(write, apply);
+                                  }};
+  for (int i = 0; i < 2; ++i) {
+    operators_.push_back(
+        std::make_unique<Operator>(queue_, random_, api_, nodes_, weather_, SettingsOf(), hooks));
+  }
+  operators_.front()->view().lose_nth = disturbance_.lost_event;
+  api_.OnChange([this](ObjectKind kind) {
+    for (const auto& each : operators_) each->view().Published(kind);
+    controllers_.Changed(kind);
+    network_.Changed(kind);
+    if (kind == ObjectKind::kPod) nodes_.PodsChanged();
+    coverage_.Note(api_);
+  });
+  for (int version = 0; version < kVersions; ++version) ledger_.version_of[RevisionOf(version)] = version;
+  coverage_.Begin();
+}
+
+WriteFate World::NextFate() {
+  if (++writes_ == disturbance_.write) return disturbance_.fate;
+  if (!random_.Chance(weather_.failing_writes)) return WriteFate::kDone;
+  constexpr std::array kFates = {WriteFate::kConflict, WriteFate::kUnavailable, WriteFate::kTimeoutLost,
+                                 WriteFate::kTimeoutApplied};
+  return kFates[static_cast<std::size_t>(random_.Below(kFates.size()))];
+}
+
+void World::RunUntil(Moment end) {
+  while (queue_.RunNext(end)) judge_.CheckWorld();
+}
+
+void World::Run(const Scenario& scenario) {
+  operators_.front()->Start();
+  nlohmann::json spec = SpecOf(0);
+  spec["replicas"] = scenario.replicas;
+  api_.CreateModel(spec);
+  Moment when = queue_.now();
+  for (const Step& step : scenario.steps) {
+    Take(step);
+    judge_.CheckWorld();
+    when = queue_.now() + PauseOf(step.pause);
+    queue_.After(PauseOf(step.pause), [] {});  // so that the clock gets there
+    RunUntil(when);
+  }
+  Heal();
+  RunToRest();
+  Settle(scenario);
+  RunToRest();
+}
+
+void World::Heal() {
+  // Bytes that a revision has been bound to meanwhile stay where they are.
+  auto kept = std::move(weather_.other_bytes);
+  std::erase_if(kept, [&](const auto& other) {
+    const auto* rs = api_.replica_sets.Find(RevisionOf(other.first));
+    return rs == nullptr || rs->digest != Digest(other.second);
+  });
+  weather_.Heal();
+  weather_.other_bytes = std::move(kept);
+  nodes_.Heal();
+  for (const auto& each : operators_) each->clock_ahead = 0ms;
+  operators_[1]->Stop();
+}
+
+// The last thing the user wants is something good, and a new try of it.
+void World::Settle(const Scenario& scenario) {
+  const Goal goal = GoalOf(scenario);
+  nlohmann::json spec = SpecOf(goal.version);
+  spec["replicas"] = goal.replicas;
+  spec["rollout"] = {{"minReadySeconds", 0}, {"progressDeadline", "10m"}, {"retry", "last"}};
+  ledger_.condemned.clear();
+  if (api_.model() == nullptr) {
+    api_.CreateModel(spec);
+  } else {
+    Edit(spec);
+  }
+}
+
+void World::RunToRest() {
+  const Moment end = queue_.now() + 6h;
+  RunUntil(end);
+  if (!queue_.empty()) throw Violation("it never comes to rest");
+  RequireRest();
+}
+
+void World::RequireRest() {
+  for (const auto& each : operators_) {
+    if (!each->AtRest()) throw Violation("an operator is still at work, and nothing will ever wake it");
+    if (!each->running() || !each->last()) continue;
+    const plan::Decision& last = *each->last();
+    if (last.status || !last.actions.empty()) throw Violation("at rest, an operator still wants to write");
+    if (last.again_after) throw Violation("at rest, an operator still waits for something");
+    if (!last.probe.empty()) throw Violation("at rest, an operator still asks pods");
+  }
+}
+
+std::size_t World::plans() const {
+  std::size_t plans = 0;
+  for (const auto& each : operators_) plans += each->plans();
+  return plans;
+}
+
+// Past faults leave no trace but revisions that are kept for going back: those must be at rest, too.
+std::string World::Describe() const {
+  std::ostringstream out;
+  const api::ModelDeployment* model = api_.model();
+  if (model == nullptr) return "no model";
+  const api::Status& status = model->status;
+  const std::string target = plan::RevisionName(*model);
+  out << "spec " << model->spec.model.uri << " x" << model->spec.replicas << '\n';
+  out << "phase " << api::ToString(status.rollout.phase) << ' ' << status.rollout.revision << ' '
+      << status.rollout.reason << ' ' << status.rollout.message << '\n';
+  out << "stable " << status.stable_revision << " candidate " << status.candidate_revision << " replicas "
+      << status.replicas << " ready " << status.ready_replicas << " level " << status.level << ' '
+      << status.selector << ' ' << status.url << " rechecks " << status.recheck_failures.size() << '\n';
+  for (const auto& condition : status.conditions) {
+    out << condition.type << ' ' << api::ToString(condition.status) << ' ' << condition.reason << '\n';
+  }
+  if (const auto* record = status.FindRevision(target))
+    out << "record " << api::ToString(record->phase) << ' ' << (record->digest.empty() ? "" : " bound")
+        << '\n';
+  for (const auto& [name, rs] : api_.replica_sets.all()) {
+    if (api_.config_maps.Find(name) == nullptr) out << name << " has no ConfigMap\n";
+    if (name != target && rs->replicas == 0 && rs->traffic == plan::kTrafficNone) continue;
+    out << "ReplicaSet " << name << " x" << rs->replicas << ' ' << rs->traffic << ' '
+        << (rs->digest.empty() ? "free" : "bound") << '\n';
+  }
+  for (const auto& [name, config] : api_.config_maps.all()) {
+    if (api_.replica_sets.Find(name) == nullptr) out << name << " has no ReplicaSet\n";
+  }
+  std::map<std::string, int> pods;
+  for (const auto& [name, pod] : api_.pods.all()) {
+    if (pod->phase == "Failed") continue;
+    std::ostringstream words;
+    words << "pod of " << pod->meta.revision << ' ' << pod->traffic << ' '
+          << (pod->digest.empty() ? "free" : "bound") << (pod->ready ? " ready" : "")
+          << (pod->meta.deleting ? " deleting" : "");
+    for (const auto& routes : network_.routes())
+      words << (routes.contains(pod->meta.uid) ? " routed" : " unrouted");
+    ++pods[words.str()];
+  }
+  for (const auto& [words, count] : pods) out << count << ' ' << words << '\n';
+  if (const auto* service = api_.service()) out << "Service " << service->selector << service->ports << '\n';
+  if (const auto* budget = api_.budget())
+    out << "budget " << budget->selector << budget->max_unavailable << '\n';
+  return out.str();
+}
+
+}  // namespace pilotlight::sim

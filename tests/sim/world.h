@@ -1,0 +1,80 @@
+#pragma once
+
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "tests/sim/api_server.h"
+#include "tests/sim/controllers.h"
+#include "tests/sim/coverage.h"
+#include "tests/sim/event_queue.h"
+#include "tests/sim/judge.h"
+#include "tests/sim/ledger.h"
+#include "tests/sim/network.h"
+#include "tests/sim/nodes.h"
+#include "tests/sim/operator.h"
+#include "tests/sim/scenario.h"
+#include "tests/sim/weather.h"
+
+namespace pilotlight::sim {
+
+// One disturbance of the sweep.
+struct Disturbance {
+  WriteFate fate = WriteFate::kDone;
+  std::size_t write = 0;       // this write of all, from 1; 0: none
+  std::size_t lost_event = 0;  // this arrival at the operator, from 1; 0: none
+};
+
+// A model cluster with an operator in it, from a seed. Time is virtual, and nothing happens by chance but by
+// that seed.
+//
+// Thread-safety: one thread.
+class World {
+ public:
+  World(std::uint64_t seed, Coverage& coverage, Disturbance disturbance = {});
+  World(const World&) = delete;
+  World& operator=(const World&) = delete;
+
+  // Runs `scenario` from nothing. Then the world is well again, and comes to rest; then the user wants
+  // `final_version`, `final_replicas`, and all is to be as it is where nothing was ever in the way.
+  void Run(const Scenario& scenario);
+  // All that a user would see now, but for names and times: two worlds that ended alike print alike.
+  std::string Describe() const;
+
+  std::size_t writes() const { return writes_; }
+  std::size_t arrivals() const { return operators_.front()->view().arrivals(); }
+  std::size_t plans() const;
+
+ private:
+  void Take(const Step& step);
+  void TakeUsers(const Step& step);
+  void TakeHands(const Step& step);
+  void TakeWorld(const Step& step);
+  void TakeOperators(const Step& step);
+  void Edit(const nlohmann::json& spec);
+  void Heal();
+  void Settle(const Scenario& scenario);
+  void RunUntil(Moment end);
+  void RunToRest();
+  void RequireRest();
+  std::shared_ptr<const api::Pod> PickPod(int number) const;
+  WriteFate NextFate();
+
+  Random random_;
+  EventQueue queue_;
+  Weather weather_;
+  Ledger ledger_;
+  ApiServer api_;
+  Nodes nodes_;
+  Network network_;
+  Controllers controllers_;
+  Judge judge_;
+  Coverage& coverage_;
+  const Disturbance disturbance_;
+  std::vector<std::unique_ptr<Operator>> operators_;
+  std::size_t writes_ = 0;
+  int retries_ = 0;
+};
+
+}  // namespace pilotlight::sim
