@@ -33,6 +33,8 @@ bool Waits(Phase phase) {
     case Phase::kStopped:
     case Phase::kComplete:
     case Phase::kFailed:
+    case Phase::kAborted:
+    case Phase::kPaused:
       return false;
     default:
       return true;
@@ -49,6 +51,10 @@ std::int64_t CountSeenServing(const plan::Observed& seen, const std::string& rev
   return std::ranges::count_if(seen.pods, [&](const Pod& pod) {
     return (revision.empty() || pod.meta.revision == revision) && SeenServing(seen, pod);
   });
+}
+
+bool GivenUp(const api::RevisionStatus& record) {
+  return record.phase == api::RevisionPhase::kFailed || record.aborted;
 }
 
 bool IsDigest(const std::string& text) {
@@ -154,11 +160,11 @@ void Judge::CheckAvailable(const Write& write, const std::set<std::string>& befo
   const api::ModelDeployment& model = write.seen.model;
   const std::int64_t left = std::ssize(after) + Excused(write.seen, before, "");
   Require(model.errors.empty(), [] { return std::string("an invalid spec has cost serving pods"); });
-  std::int64_t needed = model.spec.replicas - Unavailable(model);
+  std::int64_t needed = model.spec.replicas - Unavailable(model.spec);
   // A pod that gives other answers than it should is replaced while all others serve.
   if (const auto* remove = std::get_if<plan::Delete>(write.action);
-      remove != nullptr && remove->kind == plan::Kind::kPod && model.spec.replicas > 1)
-    needed = std::min(needed, model.spec.replicas - 1);
+      remove != nullptr && remove->kind == plan::Kind::kPod)
+    needed = std::min(needed, Enough(model.spec));
   Require(left >= needed, [&] {
     return "an action of the operator leaves " + std::to_string(left) + " pods serving, of " +
            std::to_string(needed) + " that must";
@@ -171,7 +177,7 @@ void Judge::CheckBounds(const Write& write, std::int64_t before) const {
       write.decision.status ? write.decision.status->candidate_revision : model.status.candidate_revision;
   const std::int64_t after = Asked(candidate);
   if (after <= before || !model.errors.empty()) return;
-  const std::int64_t most = model.spec.replicas + Surge(model) + 1;
+  const std::int64_t most = model.spec.replicas + Surge(model.spec) + 1;
   Require(after <= most, [&] {
     return "the operator asks for " + std::to_string(after) + " pods, of " + std::to_string(most) + " it may";
   });
@@ -225,11 +231,11 @@ void Judge::CheckStatus(const Write& write, const api::Status& before) {
   ledger_.status_lost = false;
   for (const std::string& revision : ledger_.condemned) {
     const api::RevisionStatus* record = write.status->FindRevision(revision);
-    Require(record == nullptr || record->phase == api::RevisionPhase::kFailed,
+    Require(record == nullptr || GivenUp(*record),
             [&] { return "status forgets that " + revision + " was given up"; });
   }
   for (const api::RevisionStatus& record : write.status->revisions) {
-    if (record.phase == api::RevisionPhase::kFailed) ledger_.condemned.insert(record.name);
+    if (GivenUp(record)) ledger_.condemned.insert(record.name);
   }
 }
 
@@ -309,11 +315,24 @@ void Judge::CheckPhase(const Write& write) const {
               [] { return std::string("Failed without a failure"); });
       break;
     }
+    case Phase::kAborted: {
+      const api::RevisionStatus* record = status.FindRevision(rollout.revision);
+      Require(record != nullptr && record->aborted, [] { return std::string("Aborted without an abort"); });
+      break;
+    }
+    case Phase::kPaused:
+      Require(seen.model.spec.rollout.paused,
+              [] { return std::string("Paused although nobody asks for it"); });
+      break;
+    case Phase::kReverting:
+      Require(rollout.revision == status.stable_revision,
+              [] { return std::string("Reverting to another revision"); });
+      break;
     default:
       break;
   }
   if (IsTrue(status, "Ready") && !ledger_.service_tampered && api_.service() != nullptr) {
-    const std::int64_t needed = seen.model.errors.empty() ? (wanted > 1 ? wanted - 1 : wanted) : 1;
+    const std::int64_t needed = seen.model.errors.empty() ? Enough(seen.model.spec) : 1;
     Require(CountSeenServing(seen, "") >= needed && needed > 0,
             [] { return std::string("Ready with too few pods"); });
   }

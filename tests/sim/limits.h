@@ -1,5 +1,6 @@
 #pragma once
 
+#include <algorithm>
 #include <cstdint>
 
 #include "operator/api/model_deployment.h"
@@ -9,14 +10,32 @@
 // Thread-safety: no state.
 namespace pilotlight::sim {
 
-// How many pods beyond `replicas` a rollout may have, but for the one on trial.
-inline std::int64_t Surge(const api::ModelDeployment& model) {
-  return model.spec.replicas;
+// Of `replicas`; percentages of a surge round up, of unavailable pods down (Kubernetes documentation,
+// Deployments).
+inline std::int64_t Rounded(const api::IntOrPercent& share, std::int64_t replicas, bool up) {
+  return share.percent ? (share.value * replicas + (up ? 99 : 0)) / 100 : share.value;
 }
 
-// How many of `replicas` a rollout may leave out of the Service.
-inline std::int64_t Unavailable(const api::ModelDeployment&) {
-  return 0;
+// How many of the pods asked for a rollout may leave out of the Service. A single one is never left out.
+inline std::int64_t Unavailable(const api::Spec& spec) {
+  if (spec.replicas <= 1) return 0;
+  const std::int64_t surge = Rounded(spec.rollout.max_surge, spec.replicas, true);
+  const std::int64_t missing =
+      std::min(Rounded(spec.rollout.max_unavailable, spec.replicas, false), spec.replicas);
+  return surge == 0 && missing == 0 ? 1 : missing;
+}
+
+// How many pods beyond those asked for a rollout may have, but for the one on trial.
+inline std::int64_t Surge(const api::Spec& spec) {
+  const std::int64_t surge = Rounded(spec.rollout.max_surge, spec.replicas, true);
+  return spec.replicas == 1 && surge == 0 ? 1 : surge;
+}
+
+// How many must serve to be called Ready, and what drains and re-checks leave: one of several may be missing.
+inline std::int64_t Enough(const api::Spec& spec) {
+  if (spec.replicas <= 1) return spec.replicas;
+  const std::int64_t missing = Rounded(spec.rollout.max_unavailable, spec.replicas, false);
+  return spec.replicas - std::clamp<std::int64_t>(missing, 1, spec.replicas - 1);
 }
 
 }  // namespace pilotlight::sim

@@ -6,7 +6,9 @@
 #include <chrono>
 #include <cstdlib>
 #include <iostream>
+#include <map>
 #include <numeric>
+#include <regex>
 #include <sstream>
 
 #include "tests/sim/run.h"
@@ -93,7 +95,7 @@ TEST(Replay, RunsTheScenarioThatIsAskedFor) {
   ASSERT_TRUE(scenario);
   Coverage coverage;
   const Outcome outcome = RunAndCompare(*scenario, coverage);
-  EXPECT_EQ(outcome.violation, "");
+  EXPECT_EQ(outcome.violation, "") << outcome.violation;
 }
 
 TEST(Replay, TakesWhatWasPrinted) {
@@ -104,6 +106,39 @@ TEST(Replay, TakesWhatWasPrinted) {
     ASSERT_TRUE(parsed) << Print(scenario);
     EXPECT_EQ(Print(*parsed), Print(scenario));
   }
+}
+
+// For whoever works on the planner or on the world: which violations there are, and the shortest scenario
+// that shows each. Not run by itself.
+TEST(Survey, DISABLED_OfAllViolations) {
+  Coverage coverage;
+  std::map<std::string, std::pair<int, std::string>> found;
+  Random random(static_cast<std::uint64_t>(FromEnvironment("PILOTLIGHT_SIM_SEED", 1)));
+  const auto runs = FromEnvironment("PILOTLIGHT_SIM_RUNS", PILOTLIGHT_SIM_RUNS);
+  int sum = 0;
+  for (const DoInfo& info : AllDos()) sum += info.weight;
+  for (std::int64_t run = 0; run < runs; ++run) {
+    Scenario scenario{.seed = static_cast<std::uint64_t>(random.Below(1'000'000)),
+                      .replicas = static_cast<int>(random.Below(5))};
+    const auto steps = random.Below(14);
+    for (std::int64_t i = 0; i < steps; ++i) {
+      std::int64_t number = random.Below(sum);
+      auto info = AllDos().begin();
+      for (; number >= info->weight; ++info) number -= info->weight;
+      scenario.steps.push_back({info->what, static_cast<int>(random.Below(info->most + 1)),
+                                static_cast<int>(random.Below(kPauses - 1))});
+    }
+    const Outcome outcome = RunAndCompare(scenario, coverage);
+    if (outcome.violation.empty()) continue;
+    std::string kind = std::regex_replace(outcome.violation.substr(0, outcome.violation.find('\n')),
+                                          std::regex("digits-[a-z0-9]+(-u[0-9]+)?|u[0-9]+"), "X");
+    auto& [count, shortest] = found[kind];
+    ++count;
+    const std::string text = Print(scenario);
+    if (shortest.empty() || text.size() < shortest.size()) shortest = text;
+  }
+  for (const auto& [kind, what] : found)
+    std::cout << what.first << " x " << kind << "\n    " << what.second << '\n';
 }
 
 }  // namespace

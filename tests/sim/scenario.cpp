@@ -44,6 +44,12 @@ const std::vector<DoInfo>& AllDos() {
       {Do::kRetry, "Retry", 0, 4},
       {Do::kMinReady, "MinReady", 6, 4},
       {Do::kDeadline, "Deadline", 1, 3},
+      {Do::kStrategy, "Strategy", 6, 10},
+      {Do::kPause, "Pause", 0, 6},
+      {Do::kResume, "Resume", 0, 6},
+      {Do::kAbort, "Abort", kVersions, 6},
+      {Do::kTakeAbortBack, "TakeAbortBack", 0, 3},
+      {Do::kHistory, "History", 2, 2},
       {Do::kInvalid, "Invalid", 0, 2},
       {Do::kValid, "Valid", 0, 3},
       {Do::kDeleteModel, "DeleteModel", 0, 1},
@@ -102,6 +108,7 @@ Goal GoalOf(const Scenario& scenario) {
   for (const Step& step : scenario.steps) {
     if (step.what == Do::kEdit && step.argument != kBadVersion) goal.version = step.argument;
     if (step.what == Do::kScale) goal.replicas = step.argument;
+    if (step.what == Do::kValid) goal.replicas = 2;
   }
   return goal;
 }

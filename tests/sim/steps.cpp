@@ -4,6 +4,7 @@
 #include <utility>
 
 #include "operator/plan/names.h"
+#include "operator/plan/revision.h"
 #include "tests/sim/versions.h"
 #include "tests/sim/world.h"
 
@@ -19,6 +20,25 @@ std::shared_ptr<const T> Pick(const Collection<T>& in, int number) {
   auto found = in.all().begin();
   std::advance(found, static_cast<std::size_t>(number) % in.all().size());
   return found->second;
+}
+
+json Strategy(int number) {
+  switch (number) {
+    case 0:
+      return {{"maxSurge", "25%"}, {"maxUnavailable", 0}};
+    case 1:
+      return {{"maxSurge", 1}, {"maxUnavailable", 0}};
+    case 2:
+      return {{"maxSurge", 0}, {"maxUnavailable", 1}};
+    case 3:
+      return {{"maxSurge", 2}, {"maxUnavailable", 1}};
+    case 4:
+      return {{"maxSurge", "100%"}, {"maxUnavailable", 0}};
+    case 5:
+      return {{"maxSurge", 0}, {"maxUnavailable", "30%"}};
+    default:
+      return {{"maxSurge", "50%"}, {"maxUnavailable", "50%"}};
+  }
 }
 
 }  // namespace
@@ -52,6 +72,23 @@ void World::TakeUsers(const Step& step) {
       return Edit({{"rollout", {{"minReadySeconds", argument}}}});
     case Do::kDeadline:
       return Edit({{"rollout", {{"progressDeadline", argument == 0 ? "10m" : "20s"}}}});
+    case Do::kStrategy:
+      return Edit({{"rollout", {{"rollingUpdate", Strategy(argument)}}}});
+    case Do::kPause:
+      return Edit({{"rollout", {{"paused", true}}}});
+    case Do::kResume:
+      return Edit({{"rollout", {{"paused", false}}}});
+    case Do::kAbort: {
+      // What is asked for now, or some revision, whatever becomes of it.
+      if (api_.model() == nullptr) return;
+      const std::string named =
+          argument == kVersions ? plan::RevisionName(*api_.model()) : RevisionOf(argument);
+      return Edit({{"rollout", {{"abort", named}}}});
+    }
+    case Do::kTakeAbortBack:
+      return Edit({{"rollout", {{"abort", ""}}}});
+    case Do::kHistory:
+      return Edit({{"rollout", {{"revisionHistoryLimit", argument}}}});
     case Do::kInvalid:
       return Edit({{"replicas", -1}});
     case Do::kValid:

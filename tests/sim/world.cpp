@@ -2,12 +2,16 @@
 
 #include <algorithm>
 #include <chrono>
+#include <cstdlib>
+#include <iomanip>
+#include <iostream>
 #include <map>
 #include <sstream>
 #include <utility>
 
 #include "operator/plan/names.h"
 #include "operator/plan/revision.h"
+#include "tests/sim/trace.h"
 #include "tests/sim/versions.h"
 
 namespace pilotlight::sim {
@@ -52,13 +56,24 @@ World::World(std::uint64_t seed, Coverage& coverage, Disturbance disturbance)
     network_.Changed(kind);
     if (kind == ObjectKind::kPod) nodes_.PodsChanged();
     coverage_.Note(api_);
+    Say([&] { return "  " + LastChange(api_, kind); });
   });
   for (int version = 0; version < kVersions; ++version) ledger_.version_of[RevisionOf(version)] = version;
   coverage_.Begin();
 }
 
+void World::Say(const std::function<std::string()>& what) const {
+  static const bool kAsked = std::getenv("PILOTLIGHT_SIM_TRACE") != nullptr;
+  if (!kAsked) return;
+  const auto since = (queue_.now() - Moment(std::chrono::seconds(1'795'000'000))).count();
+  std::cout << since / 1000 << '.' << std::setw(3) << std::setfill('0') << since % 1000 << ' ' << what() << '\n';
+}
+
 WriteFate World::NextFate() {
-  if (++writes_ == disturbance_.write) return disturbance_.fate;
+  if (++writes_ == disturbance_.write) {
+    Say([] { return std::string("the next write is disturbed"); });
+    return disturbance_.fate;
+  }
   if (!random_.Chance(weather_.failing_writes)) return WriteFate::kDone;
   constexpr std::array kFates = {WriteFate::kConflict, WriteFate::kUnavailable, WriteFate::kTimeoutLost,
                                  WriteFate::kTimeoutApplied};
@@ -76,14 +91,17 @@ void World::Run(const Scenario& scenario) {
   api_.CreateModel(spec);
   Moment when = queue_.now();
   for (const Step& step : scenario.steps) {
+    Say([&] { return "* " + std::string(InfoOf(step.what).name) + '(' + std::to_string(step.argument) + ')'; });
     Take(step);
     judge_.CheckWorld();
     when = queue_.now() + PauseOf(step.pause);
     queue_.After(PauseOf(step.pause), [] {});  // so that the clock gets there
     RunUntil(when);
   }
+  Say([] { return std::string("* all is well again"); });
   Heal();
   RunToRest();
+  Say([] { return std::string("* the last wish"); });
   Settle(scenario);
   RunToRest();
 }
@@ -107,7 +125,9 @@ void World::Settle(const Scenario& scenario) {
   const Goal goal = GoalOf(scenario);
   nlohmann::json spec = SpecOf(goal.version);
   spec["replicas"] = goal.replicas;
-  spec["rollout"] = {{"minReadySeconds", 0}, {"progressDeadline", "10m"}, {"retry", "last"}};
+  spec["rollout"] = {
+      {"minReadySeconds", 0}, {"progressDeadline", "10m"},       {"retry", "last"},         {"paused", false},
+      {"abort", ""},          {"revisionHistoryLimit", nullptr}, {"rollingUpdate", nullptr}};
   ledger_.condemned.clear();
   if (api_.model() == nullptr) {
     api_.CreateModel(spec);
@@ -151,8 +171,8 @@ std::string World::Describe() const {
   out << "phase " << api::ToString(status.rollout.phase) << ' ' << status.rollout.revision << ' '
       << status.rollout.reason << ' ' << status.rollout.message << '\n';
   out << "stable " << status.stable_revision << " candidate " << status.candidate_revision << " replicas "
-      << status.replicas << " ready " << status.ready_replicas << " level " << status.level << ' '
-      << status.selector << ' ' << status.url << " rechecks " << status.recheck_failures.size() << '\n';
+      << status.replicas << " ready " << status.ready_replicas << ' ' << status.selector << ' ' << status.url
+      << " rechecks " << status.recheck_failures.size() << '\n';
   for (const auto& condition : status.conditions) {
     out << condition.type << ' ' << api::ToString(condition.status) << ' ' << condition.reason << '\n';
   }

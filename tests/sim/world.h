@@ -60,6 +60,7 @@ class World {
   void RequireRest();
   std::shared_ptr<const api::Pod> PickPod(int number) const;
   WriteFate NextFate();
+  void Say(const std::function<std::string()>& what) const;
 
   Random random_;
   EventQueue queue_;
