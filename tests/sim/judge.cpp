@@ -251,6 +251,8 @@ void Judge::CheckStable(const Write& write, const api::Status& before) const {
           [&] { return stable + " becomes stable unproven"; });
   const std::set<std::string> serving = Serving();
   std::int64_t ready = Excused(write.seen, serving, stable);
+  // What serves when something else is asked for before anything was stable is what there is to go back to.
+  if (before.stable_revision.empty() && stable != write.status->rollout.revision) return;
   for (const std::string& uid : serving) ready += api_.PodOf(uid)->meta.revision == stable ? 1 : 0;
   if (ledger_.service_tampered || api_.service() == nullptr) return;
   Require(ready >= write.seen.model.spec.replicas, [&] {

@@ -110,6 +110,8 @@ Goal GoalOf(const Scenario& scenario) {
     if (step.what == Do::kScale) goal.replicas = step.argument;
     if (step.what == Do::kValid) goal.replicas = 2;
   }
+  // With none, all that is left is what there was before, which is another thing each time.
+  goal.replicas = std::max(goal.replicas, 1);
   return goal;
 }
 

@@ -40,14 +40,16 @@ World::World(std::uint64_t seed, Coverage& coverage, Disturbance disturbance)
   nodes_.sidecar_changed = [this](const std::string& uid) {
     for (const auto& each : operators_) each->scraper().SidecarChanged(uid);
   };
-  const Operator::Hooks hooks{.fate = [this] { return NextFate(); },
-                              .watch_write =
-                                  [this](const Write& write, const std::function<WriteResult()>& apply) {
-                                    return judge_.CheckWrite(write, apply);
-                                  }};
   for (int i = 0; i < 2; ++i) {
+    const auto watched = [this, i](const Write& write, const std::function<WriteResult()>& apply) {
+      Say([&] { return "operator " + std::to_string(i + 1) + ": " + Words(write); });
+      const WriteResult result = judge_.CheckWrite(write, apply);
+      if (!result) Say([&] { return "  " + Words(result); });
+      return result;
+    };
     operators_.push_back(
-        std::make_unique<Operator>(queue_, random_, api_, nodes_, weather_, SettingsOf(), hooks));
+        std::make_unique<Operator>(queue_, random_, api_, nodes_, weather_, SettingsOf(),
+                                   Operator::Hooks{.fate = [this] { return NextFate(); }, .watch_write = watched}));
   }
   operators_.front()->view().lose_nth = disturbance_.lost_event;
   api_.OnChange([this](ObjectKind kind) {
@@ -144,6 +146,11 @@ void World::RunToRest() {
 }
 
 void World::RequireRest() {
+  if (const auto* model = api_.model(); model != nullptr && model->errors.empty() && model->spec.replicas == 0) {
+    for (const auto& [name, pod] : api_.pods.all()) {
+      if (pod->phase != "Failed") throw Violation("at rest, with no replicas, there is " + name);
+    }
+  }
   for (const auto& each : operators_) {
     if (!each->AtRest()) throw Violation("an operator is still at work, and nothing will ever wake it");
     if (!each->running() || !each->last()) continue;
@@ -181,7 +188,7 @@ std::string World::Describe() const {
         << '\n';
   for (const auto& [name, rs] : api_.replica_sets.all()) {
     if (api_.config_maps.Find(name) == nullptr) out << name << " has no ConfigMap\n";
-    if (name != target && rs->replicas == 0 && rs->traffic == plan::kTrafficNone) continue;
+    if (rs->replicas == 0 && rs->traffic == plan::kTrafficNone) continue;
     out << "ReplicaSet " << name << " x" << rs->replicas << ' ' << rs->traffic << ' '
         << (rs->digest.empty() ? "free" : "bound") << '\n';
   }
