@@ -100,6 +100,59 @@ const Row kRows[] = {
        NewRevision(c, Broken());
        c.Run();
      }},
+    {"replacing, no room until the deadline", "True", "False", "True", "False", "True",
+     [](Cluster& c) {
+       Complete(c);
+       NewRevision(c, Good('b'));
+       UntilPhase(c, api::Phase::kPromoting);
+       c.schedules = false;
+       c.Run(minutes(11));
+     }},
+    {"replacing, paused before it begins", "True", "False", "Unknown", "True", "False",
+     [](Cluster& c) {
+       Complete(c);
+       c.Apply({{"rollout", {{"paused", true}}}});
+       NewRevision(c, Good('b'));
+       c.Run();
+     }},
+    {"replacing, paused in the middle", "True", "False", "True", "True", "False",
+     [](Cluster& c) {
+       Complete(c);
+       NewRevision(c, Good('b'));
+       UntilPhase(c, api::Phase::kPromoting);
+       c.Apply({{"rollout", {{"paused", true}}}});
+       c.Run();
+     }},
+    {"replacing, aborted before its proof", "True", "False", "Unknown", "False", "True",
+     [](Cluster& c) {
+       Complete(c);
+       NewRevision(c, Loading());
+       c.Apply({{"rollout", {{"abort", c.Revision()}}}});
+       c.Run();
+     }},
+    {"replacing, aborted in the middle", "True", "False", "True", "False", "True",
+     [](Cluster& c) {
+       Complete(c);
+       NewRevision(c, Good('b'));
+       UntilPhase(c, api::Phase::kPromoting);
+       c.Apply({{"rollout", {{"abort", c.Revision()}}}});
+       c.Run();
+     }},
+    {"edited back in the middle", "True", "True", "True", "True", "False",
+     [](Cluster& c) {
+       Complete(c);
+       const std::string first = c.Observe().model.spec.model.uri;
+       NewRevision(c, Good('b'));
+       UntilPhase(c, api::Phase::kPromoting);
+       c.Reconcile();
+       c.Apply({{"model", {{"uri", first}}}});
+       c.Reconcile();
+     }},
+    {"first start, paused", "False", "False", "Unknown", "True", "False",
+     [](Cluster& c) {
+       c.Apply({{"rollout", {{"paused", true}}}});
+       c.Run();
+     }},
     {"scaling up", "False", "True", "True", "True", "False",
      [](Cluster& c) {
        Complete(c);
