@@ -1,4 +1,4 @@
-// From the first pod's proof to being the stable revision. Each step is written into the status or the
+// From the proof to being the stable revision. Each step is written into the status or the
 // ReplicaSet before the next one starts, so any of them may be the last before a crash.
 #include <algorithm>
 #include <optional>
@@ -9,31 +9,6 @@
 namespace pilotlight::plan {
 
 using api::Phase;
-using api::RevisionPhase;
-
-namespace {
-
-// Why a pod's report speaks against the revision itself, if it does.
-std::optional<api::Failure> Fault(const api::Report& report, const api::Model& model) {
-  if (report.final && report.failure && report.failure->klass == "Revision") return report.failure;
-  // A sidecar from before signatures passes over the demand: then nobody has verified anything.
-  const bool demanded = model.signature && model.signature->policy == "Require";
-  if (!demanded || !report.proof.is_object()) return std::nullopt;
-  if (const auto by = report.proof.find("signature"); by != report.proof.end() && by->contains("keyId")) {
-    return std::nullopt;
-  }
-  return api::Failure{.klass = "Revision",
-                      .reason = "SignatureMissing",
-                      .phase = report.phase,
-                      .message =
-                          "the pod proved the model, but says of no key that it has signed it: its sidecar "
-                          "cannot verify signatures",
-                      .remedy =
-                          "Give the operator a --sidecar-image of its own release, then set "
-                          "spec.rollout.retry."};
-}
-
-}  // namespace
 
 void Planner::Candidate() {
   next_.candidate_revision = target_;
@@ -52,8 +27,7 @@ void Planner::Pause(const api::ReplicaSet* rs) {
   Enter(Phase::kPaused);
   Await({"Paused", "spec.rollout.paused is true", false});
   if (rs == nullptr || rs->traffic != kTrafficService) {
-    if (rs != nullptr) NoteProof(*rs);
-    if (next_.rollout.phase == Phase::kPaused) KeepStable();
+    if (rs == nullptr || NoteProof(*rs) != Trial::kFailed) KeepStable();
     return;
   }
   const Side candidate = SideOf(*rs, Available());
@@ -61,47 +35,6 @@ void Planner::Pause(const api::ReplicaSet* rs) {
     Keep(*stable, Hold(bounds_, SideOf(*stable), candidate));
   if (rs->replicas > wanted_) Change(*rs, wanted_, rs->traffic, rs->digest);
   Admit(*rs);
-}
-
-// Whether a pod of the candidate has proven it; its proof is in the status then. One that speaks against it
-// makes it fail.
-bool Planner::NoteProof(const api::ReplicaSet& rs) {
-  for (const api::Pod* pod : fleet_.Pods(target_)) {
-    if (Fail(*pod)) return false;
-    Probe(*pod);
-  }
-  for (const api::Pod* pod : fleet_.Pods(target_)) {
-    if (!fleet_.Proves(*pod, target_)) continue;
-    const api::Report& report = *fleet_.ReportOf(*pod);
-    // A pin from before, and the user's own digest, outrank whatever this pod has found.
-    if (!rs.digest.empty() && report.digest != rs.digest) continue;
-    if (!model_.spec.model.digest.empty() && report.digest != model_.spec.model.digest) continue;
-    api::RevisionStatus& record = Record(target_);
-    record.phase = RevisionPhase::kProven;
-    record.digest = report.digest;
-    record.proof = report.proof;
-    record.level = report.proof.contains("level") && report.proof["level"].is_string()
-                       ? report.proof["level"].get<std::string>()
-                       : std::string();
-    record.failure.reset();
-    return true;
-  }
-  return false;
-}
-
-// One pod, outside the Service, until its proof is read.
-void Planner::Prove(const api::ReplicaSet& rs) {
-  const bool proven = NoteProof(rs);
-  if (Record(target_).phase == RevisionPhase::kFailed) return;
-  KeepStable();
-  if (proven) return Promote(rs);
-  Enter(Phase::kProving);
-  // A revision that ran before comes back with as many pods as it still has.
-  const std::int64_t pods = rs.digest.empty() ? 1 : std::max<std::int64_t>(rs.replicas, 1);
-  if (rs.replicas != pods) Change(rs, pods, kTrafficNone, rs.digest);
-  for (const api::Pod* pod : fleet_.Pods(target_)) NoteBytes(*pod);
-  AwaitPods(target_);
-  ReplaceHopeless(rs);
 }
 
 // The proof is in the status; one write binds every later pod to its bytes and lets them in.
@@ -145,35 +78,6 @@ void Planner::Grow(const api::ReplicaSet& rs) {
   stable_ = target_;
   next_.candidate_revision.clear();
   Enter(PodsLeftBut(target_) ? Phase::kRetiring : Phase::kComplete);
-}
-
-// True if `pod` shows that the revision itself is bad: it is marked before anything is taken away.
-bool Planner::Fail(const api::Pod& pod) {
-  const api::ReplicaSet& rs = *fleet_.Find(target_);
-  const api::Report* report = fleet_.ReportOf(pod);
-  if (!rs.digest.empty() || report == nullptr || !report->error.empty()) return false;
-  if (report->pod_uid != pod.meta.uid || report->revision != target_) return false;
-  const auto failure = Fault(*report, model_.spec.model);
-  if (!failure) return false;
-  api::RevisionStatus& record = Record(target_);
-  record.phase = RevisionPhase::kFailed;
-  record.failure = failure;
-  record.digest = report->digest;
-  record.retry = model_.spec.rollout.retry;
-  Failed();
-  return true;
-}
-
-// A large model on a slow line is no reason to give up: bytes move the deadline. Noted seldom, for it is a
-// write.
-void Planner::NoteBytes(const api::Pod& pod) {
-  const api::Report* report = fleet_.ReportOf(pod);
-  auto& rollout = next_.rollout;
-  if (report == nullptr || report->bytes_fetched <= rollout.bytes_fetched || !rollout.since) return;
-  const api::Time last = std::max(*rollout.since, rollout.progressed.value_or(*rollout.since));
-  if (seen_.now - last < model_.spec.rollout.progress_deadline / 4) return;
-  rollout.bytes_fetched = report->bytes_fetched;
-  rollout.progressed = seen_.now;
 }
 
 // More pods in service than ever before move the deadline, and so does room that has come at last.

@@ -3,6 +3,7 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <set>
 #include <variant>
 
 #include "operator/plan/fleet.h"
@@ -263,7 +264,7 @@ TEST(Unpinned, PodBoundToOtherBytesIsReplaced) {
 
 TEST(FailedProof, IsSaidBeforeAnythingIsTakenAway) {
   Cluster cluster;
-  cluster.usual = Broken();
+  cluster.usual = Broken("InvalidBundle");
   cluster.Reconcile();
   cluster.Kubernetes();
   cluster.Reconcile();
@@ -271,12 +272,12 @@ TEST(FailedProof, IsSaidBeforeAnythingIsTakenAway) {
   ASSERT_TRUE(decision.status);
   const auto& failure = decision.status->FindRevision(cluster.Revision())->failure;
   ASSERT_TRUE(failure);
-  EXPECT_EQ(failure->reason, "GoldenMismatch");
+  EXPECT_EQ(failure->reason, "InvalidBundle");
   EXPECT_EQ(failure->remedy, "Export it again");
   ASSERT_EQ(decision.actions.size(), 2U);
   const auto& event = std::get<EmitEvent>(decision.actions[0]);
   EXPECT_TRUE(event.warning);
-  EXPECT_EQ(event.reason, "GoldenMismatch");
+  EXPECT_EQ(event.reason, "InvalidBundle");
   EXPECT_THAT(event.message, HasSubstr("expected 1, got 2. Export it again"));
   EXPECT_EQ(std::get<ChangeReplicaSet>(decision.actions[1]).replicas, 0);
 }
@@ -303,14 +304,90 @@ TEST(FailedProof, IsOneThatNamesNoSignerWhereOneIsRequired) {
   }
 }
 
+TEST(FailedProof, ThatANodeMightHaveCausedIsFinalWhenASecondPodFailsOnAnotherNode) {
+  Cluster cluster = Serving(3);
+  const std::string old = cluster.Revision();
+  cluster.Apply(Uri("v2"));
+  const std::string bad = cluster.Revision();
+  cluster.behaviours[bad] = Broken();
+  std::size_t most = 0;
+  std::set<std::string> nodes;
+  cluster.after_write = [&] {
+    most = std::max(most, cluster.Pods(bad).size());
+    for (const api::Pod* pod : cluster.Pods(bad)) nodes.insert(pod->node);
+    EXPECT_EQ(Serving(cluster), 3);
+  };
+  cluster.Run();
+  EXPECT_EQ(cluster.status().rollout.phase, Phase::kFailed);
+  EXPECT_EQ(most, 2U);
+  EXPECT_THAT(nodes, Contains("node-2"));
+  EXPECT_THAT(cluster.Pods(bad), IsEmpty());
+}
+
+TEST(FailedProof, OfOnePodIsItsNodesFaultWhenAnotherPasses) {
+  Cluster cluster = Serving(2);
+  cluster.Apply(Uri("v2"));
+  const std::string next = cluster.Revision();
+  cluster.behaviours[next] = Broken();
+  for (int i = 0; i < 20 && cluster.Pods(next).empty(); ++i) {
+    cluster.Reconcile();
+    cluster.Kubernetes();
+  }
+  const std::string bad = cluster.Pods(next)[0]->meta.name;
+  cluster.pod_behaviours[bad] = Broken();
+  cluster.behaviours[next] = Good('b');  // the second one
+  cluster.after_write = [&] { EXPECT_GE(Serving(cluster), 2); };
+  cluster.Run();
+  EXPECT_EQ(cluster.status().stable_revision, next);
+  EXPECT_EQ(cluster.status().FindRevision(next)->phase, api::RevisionPhase::kProven);
+  EXPECT_THAT(cluster.deleted_pods, Contains(bad));
+  EXPECT_THAT(cluster.EventReasons(), Contains("GoldenMismatch")) << "it is told while it is doubted";
+  EXPECT_THAT(cluster.EventReasons(), Contains("PodReplaced"));
+}
+
+TEST(FailedProof, IsFinalWhereThereIsNoRoomForASecondPod) {
+  for (const bool refused : {false, true}) {
+    Cluster cluster;
+    cluster.usual = Broken();
+    for (int i = 0; i < 20 && cluster.replica_sets.empty(); ++i) cluster.Reconcile();
+    cluster.Kubernetes();
+    cluster.schedules = refused;
+    cluster.Reconcile();
+    cluster.Reconcile();
+    if (refused) cluster.replica_sets[0].failure_reason = "FailedCreate";
+    if (!refused) cluster.Kubernetes();
+    cluster.Reconcile();
+    EXPECT_EQ(cluster.status().rollout.phase, Phase::kFailed) << refused;
+  }
+}
+
+TEST(FailedProof, IsFinalAtTheDeadlineIfTheSecondPodComesToNothing) {
+  Cluster cluster;
+  cluster.usual = Waiting();
+  for (int i = 0; i < 20 && cluster.pods.empty(); ++i) {
+    cluster.Reconcile();
+    cluster.Kubernetes();
+  }
+  cluster.pod_behaviours[cluster.pods[0].meta.name] = Broken();
+  cluster.Run(minutes(5));
+  EXPECT_EQ(cluster.status().rollout.phase, Phase::kProving);
+  EXPECT_EQ(cluster.Condition("Reconciling"), "True/GoldenMismatch");
+  EXPECT_THAT(cluster.status().rollout.message, HasSubstr("a second pod, on another node if there is one"));
+  cluster.Run(minutes(6));
+  EXPECT_EQ(cluster.status().rollout.phase, Phase::kFailed);
+}
+
 TEST(FailedProof, CostsOnePodAndIsNotTriedAgain) {
   Cluster cluster;
   cluster.Apply({{"replicas", 4}});
-  cluster.usual = Broken();
+  cluster.usual = Broken("InvalidBundle");
+  std::size_t most = 0;
+  cluster.after_write = [&] { most = std::max(most, cluster.pods.size()); };
   cluster.Run();
   EXPECT_EQ(cluster.status().rollout.phase, Phase::kFailed);
   EXPECT_THAT(cluster.pods, IsEmpty());
-  EXPECT_EQ(cluster.Condition("Stalled"), "True/GoldenMismatch");
+  EXPECT_EQ(cluster.Condition("Stalled"), "True/InvalidBundle");
+  EXPECT_EQ(most, 1U);
   cluster.Wait(std::chrono::hours(1));
   EXPECT_THAT(Plan(cluster.Observe()).actions, IsEmpty());
 }

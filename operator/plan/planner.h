@@ -31,15 +31,23 @@ class Planner {
   void NoteAttempt();
   std::string StableRevision() const;
 
-  // candidate.cpp: from the first pod's proof to being the stable revision.
-  void Candidate();
+  // proof.cpp: the candidate on trial.
+  enum class Trial : std::uint8_t {
+    kOpen,
+    kProven,
+    kDoubted,  // a pod has failed, and perhaps its node is to blame
+    kFailed,   // all is decided, and said
+  };
   void Prove(const api::ReplicaSet& rs);
-  bool NoteProof(const api::ReplicaSet& rs);
+  Trial NoteProof(const api::ReplicaSet& rs);
+  Trial Judge(const api::ReplicaSet& rs);
+  void NoteBytes(const api::Pod& pod);
+
+  // candidate.cpp: from the proof to being the stable revision.
+  void Candidate();
   void Promote(const api::ReplicaSet& rs);
   void Grow(const api::ReplicaSet& rs);
   void Pause(const api::ReplicaSet* rs);
-  bool Fail(const api::Pod& pod);
-  void NoteBytes(const api::Pod& pod);
   void NoteServing();
   bool NobodyElseGetsTraffic() const;
 

@@ -387,7 +387,7 @@ TEST_F(Rollouts, ThatArePausedOnTrialStillFail) {
   const std::string second = Ask("v2", {.ready = false, .phase = "Loading"});
   cluster.Run(seconds(5));
   Set({{"paused", true}});
-  cluster.behaviours[second] = Broken();
+  cluster.behaviours[second] = Broken("InvalidBundle");
   cluster.Run(seconds(30));
   EXPECT_EQ(phase(), Phase::kFailed);
 }
@@ -434,7 +434,7 @@ TEST_F(Rollouts, AThirdRevisionThatFailsLeavesTheFirst) {
   const std::string second = Ask("v2");
   Half(second, 3);
   Ask("v3", Broken());
-  Guard(4, 6);
+  Guard(4, 7);
   cluster.Run();
   EXPECT_EQ(phase(), Phase::kFailed);
   EXPECT_EQ(Serving(first), 4);

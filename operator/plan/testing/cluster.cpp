@@ -301,7 +301,9 @@ void Cluster::Kubernetes() {
   }
   // Garbage collection.
   std::erase_if(pods, [&](const api::Pod& pod) { return Find(pod.meta.owner_name) == nullptr; });
+  std::map<std::string, int> placed;  // one pod of a revision after the other goes to the next node
   for (api::Pod& pod : pods) {
+    const int node = ++placed[pod.meta.revision];
     if (pod.phase == "Failed") continue;
     if (!schedules) {
       pod.scheduled = false;
@@ -309,7 +311,7 @@ void Cluster::Kubernetes() {
       continue;
     }
     pod.scheduled = true;
-    pod.node = "node-1";
+    if (pod.node.empty()) pod.node = "node-" + std::to_string(node);
     pod.ip = "10.0.0.1";
     pod.phase = "Running";
     if (!pod.running) {
