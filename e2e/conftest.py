@@ -23,6 +23,21 @@ def pytest_sessionstart(session):
         pytest.exit(f"{' and '.join(missing)} not set: run these tests by ./dev test e2e", returncode=2)
 
 
+FIGURES = pytest.StashKey[list[str]]()
+
+
+@pytest.fixture(scope="session")
+def figures(pytestconfig):
+    """What is appended to it is printed at the end, passed or not."""
+    return pytestconfig.stash.setdefault(FIGURES, [])
+
+
+def pytest_terminal_summary(terminalreporter, config):
+    if lines := config.stash.get(FIGURES, []):
+        terminalreporter.section("figures")
+        terminalreporter.write_line("\n".join(lines))
+
+
 @pytest.fixture(scope="session")
 def system():
     """The operator's namespace."""

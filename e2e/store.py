@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import collections
 import threading
+import time
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 
@@ -13,14 +14,16 @@ class Store:
     def __init__(self, address: str):
         self.files: dict[str, bytes] = {}
         self.asked: collections.Counter[str] = collections.Counter()
+        self._slow: dict[str, float] = {}
         self._server = ThreadingHTTPServer((address, 0), self._handler())
         self._server.daemon_threads = True
         self._thread = threading.Thread(target=self._server.serve_forever, daemon=True)
         self._thread.start()
 
-    def put(self, name: str, data: bytes) -> str:
-        """The file's URI."""
+    def put(self, name: str, data: bytes, seconds: float = 0) -> str:
+        """The file's URI. Whoever asks for it waits so long for its first byte."""
         self.files[name] = data
+        self._slow[name] = seconds
         return self.uri(name)
 
     def uri(self, name: str) -> str:
@@ -41,6 +44,7 @@ class Store:
             def do_GET(self):
                 name = self.path.lstrip("/")
                 store.asked[name] += 1
+                time.sleep(store._slow.get(name, 0))
                 data = store.files.get(name)
                 body = data if data is not None else b"no such file"
                 self.send_response(200 if data is not None else 404)

@@ -1,0 +1,184 @@
+"""Whatever happens to a model that serves, its callers do not notice: none of their requests fails, though they never ask
+twice, and each answer is that of the revision which gave it."""
+
+import contextlib
+import json
+import os
+import time
+
+import bundles
+import pytest
+from kube import condition, settled
+from load import Load
+from machines import frozen
+from witness import Witness
+
+from conftest import manifest
+
+ROW = [1.0, 2.0, 4.0]
+BODY = json.dumps({"instances": [ROW]}).encode()
+
+# PILOTLIGHT_E2E_FULL=1: as many versions in a row as the issue of this asks for. Otherwise enough to see each kind once.
+FULL = bool(os.environ.get("PILOTLIGHT_E2E_FULL"))
+GOOD, BAD = (20, 10) if FULL else (2, 2)
+
+
+def pods(kube, name):
+    return [pod for pod in kube.list("pods", f"app.kubernetes.io/instance={name}") if "deletionTimestamp" not in pod["metadata"]]
+
+
+def await_last_drain(kube, name, seconds=90):
+    """Until the pods that were told to end are gone, which is when they can no longer fail anybody."""
+    deadline = time.monotonic() + seconds
+    while any("deletionTimestamp" in pod["metadata"] for pod in kube.list("pods", f"app.kubernetes.io/instance={name}")):
+        assert time.monotonic() < deadline, f"pods of {name} are still there {seconds} s after they were told to end"
+        time.sleep(0.5)
+
+
+@contextlib.contextmanager
+def unnoticed(kube, name, figures, body=BODY, rate=40, rows=1):
+    """Inside, requests are sent and the status is recorded. Yields a dictionary to be filled: revision → its factor.
+    Afterwards: no request failed, each answer was right, and each version of the status was so."""
+    address = kube.get("service", name)["spec"]["clusterIP"]
+    factors = {}
+    began = time.monotonic()
+    with Witness(kube, name) as witness:
+        with Load(address, body, rate) as load:
+            load.wait_for(max(2, int(rate / 2)))
+            yield factors, load
+            await_last_drain(kube, name)
+            load.wait_for(max(2, int(rate)))
+        time.sleep(0.5)  # the watches' last events
+    figures.append(f"{os.environ['PYTEST_CURRENT_TEST'].split('::')[1].split()[0]}: {load}, in {time.monotonic() - began:.0f} s; "
+                   f"phases {' '.join(witness.phases)}")
+    assert load.failures == [] and load.answers[503] == 0, f"{load}\n" + "\n".join(load.failures[:20])
+    for revision, values in load.by_revision.items():
+        assert revision in factors, f"{revision} answered, which never was in the Service"
+        right = [[factors[revision] * x for x in ROW]] * rows
+        assert all(json.loads(value) == right for value in values), f"{revision} answered {str(values)[:500]}"
+    witness.check()
+
+
+def serving(replicas):
+    def check(model):
+        status = model["status"]
+        return (settled(model, "UpToDate") and status.get("readyReplicas") == replicas
+                and status["rollout"]["phase"] == "Complete")
+
+    return check
+
+
+def bad_version(folder, store, number):
+    """Of every kind in turn, and each one a revision of its own."""
+    kind = number % 3
+    if kind == 0:
+        return {"uri": store.put(f"mismatch-{number}.tar", bundles.with_wrong_answers(folder))}
+    if kind == 1:
+        return {"uri": store.put(f"checkpoint-{number}.tar", bundles.checkpoint())}
+    return {"uri": store.put(f"digest-{number}.tar", bundles.scale(folder, 2.0)), "digest": f"sha256:{number:064x}"}
+
+
+@pytest.mark.timeout(3600)
+@pytest.mark.parametrize("replicas", [1, 4])
+def test_good_and_bad_versions_in_a_row(kube, store, folder, deploy, figures, replicas):
+    name = f"row-{replicas}"
+    model = deploy(name, store.put("factor-2.tar", bundles.scale(folder, 2.0)), replicas=replicas)
+    kube.until("modeldeployment", name, serving(replicas), 120)
+    versions = ["good"] * GOOD + ["bad"] * BAD
+    versions = [versions[(i * 7) % len(versions)] for i in range(len(versions))]  # mixed, the same way each time
+    stable, factor = model["status"]["stableRevision"], 2
+    with unnoticed(kube, name, figures) as (factors, load):
+        factors[stable] = 2
+        for number, kind in enumerate(versions):
+            if kind == "bad":
+                kube.apply(manifest(name, {"model": bad_version(folder, store, number), "replicas": replicas}))
+                model = kube.until("modeldeployment", name, lambda m: settled(m, "Stalled"), 180)
+                assert model["status"]["stableRevision"] == stable and condition(model, "UpToDate")["status"] == "False"
+            else:
+                factor += 1
+                uri = store.put(f"factor-{factor}.tar", bundles.scale(folder, float(factor)))
+                kube.apply(manifest(name, {"model": {"uri": uri}, "replicas": replicas}))
+                # The next one comes while the pods of the one before are still leaving, every other time.
+                done = serving(replicas) if number % 2 else (lambda m: settled(m, "UpToDate"))
+                model = kube.until("modeldeployment", name, done, 180)
+                stable = model["status"]["stableRevision"]
+                factors[stable] = factor
+        kube.apply(manifest(name, {"model": {"uri": store.uri(f"factor-{factor}.tar")}, "replicas": replicas}))
+        kube.until("modeldeployment", name, serving(replicas), 180)
+    assert len(load.by_revision) == GOOD + 1, "each good version has answered"
+
+
+@pytest.fixture(scope="module")
+def four(kube, store, folder):
+    """A model of four pods, for the tests that leave it as it was."""
+    uri = store.put("four.tar", bundles.scale(folder, 2.0))
+    kube.apply(manifest("four", {"model": {"uri": uri}, "replicas": 4}))
+    model = kube.until("modeldeployment", "four", serving(4), 180)
+    yield model["status"]["stableRevision"]
+    kube.delete("modeldeployment", "four")
+
+
+def test_pods_that_somebody_deletes(kube, figures, four):
+    with unnoticed(kube, "four", figures) as (factors, _):
+        factors[four] = 2
+        for pod in pods(kube, "four")[:2]:
+            kube.run("delete", "pod", pod["metadata"]["name"], "--wait=false")
+            kube.until("modeldeployment", "four", lambda m: not serving(4)(m), 60)
+            kube.until("modeldeployment", "four", serving(4), 120)
+
+
+def test_a_node_that_is_drained(kube, system, figures, four):
+    nodes = {pod["spec"]["nodeName"] for pod in pods(kube, "four")}
+    if len(nodes) < 2:
+        pytest.skip("all pods are on one node: a drain would wait for ever; PILOTLIGHT_NODES=2 ./dev test e2e")
+    node = sorted(nodes)[-1]
+    with unnoticed(kube, "four", figures) as (factors, _):
+        factors[four] = 2
+        try:
+            kube.run("drain", node, "--ignore-daemonsets", "--delete-emptydir-data", "--force", "--timeout=240s",
+                     "--pod-selector=app.kubernetes.io/instance=four")
+            kube.until("modeldeployment", "four", serving(4), 120)
+            assert node not in {pod["spec"]["nodeName"] for pod in pods(kube, "four")}
+        finally:
+            kube.run("uncordon", node)
+
+
+def test_a_kube_proxy_that_hears_of_nothing_for_ten_seconds(kube, store, folder, deploy, figures):
+    """Frozen as the first old pod is about to leave: nodes then know old pods alone, and send all requests to them."""
+    model = deploy("frozen", store.put("factor-2.tar", bundles.scale(folder, 2.0)), replicas=2)
+    kube.until("modeldeployment", "frozen", serving(2), 120)
+    with unnoticed(kube, "frozen", figures) as (factors, _):
+        factors[model["status"]["stableRevision"]] = 2
+        uri = store.put("factor-3.tar", bundles.scale(folder, 3.0))
+        kube.apply(manifest("frozen", {"model": {"uri": uri}, "replicas": 2}))
+        kube.until("modeldeployment", "frozen", lambda m: m["status"]["rollout"]["phase"] == "Promoting", 120)
+        with frozen("kube-proxy"):
+            time.sleep(10)
+        model = kube.until("modeldeployment", "frozen", serving(2), 120)
+        factors[model["status"]["stableRevision"]] = 3
+        with frozen("kube-proxy"):
+            kube.run("delete", "pod", pods(kube, "frozen")[0]["metadata"]["name"], "--wait=false")
+            time.sleep(10)
+        kube.until("modeldeployment", "frozen", serving(2), 120)
+
+
+def test_pods_that_take_long_to_start_and_bodies_that_are_large(kube, store, folder, deploy, figures):
+    """Each pod waits eight seconds for its file, and each request and its answer have a megabyte."""
+    rows = 60_000
+    body = json.dumps({"instances": [ROW] * rows}).encode()
+    model = deploy("slow", store.put("factor-2.tar", bundles.scale(folder, 2.0)), replicas=2)
+    kube.until("modeldeployment", "slow", serving(2), 120)
+    with unnoticed(kube, "slow", figures, body, rate=4, rows=rows) as (factors, _):
+        factors[model["status"]["stableRevision"]] = 2
+        uri = store.put("slow.tar", bundles.scale(folder, 3.0), seconds=8)
+        kube.apply(manifest("slow", {"model": {"uri": uri}, "replicas": 2}))
+        model = kube.until("modeldeployment", "slow", serving(2), 180)
+        factors[model["status"]["stableRevision"]] = 3
+
+
+def test_four_pods_that_become_one(kube, figures, four):
+    """Last of those with `four`."""
+    with unnoticed(kube, "four", figures) as (factors, _):
+        factors[four] = 2
+        kube.run("scale", "modeldeployment/four", "--replicas=1")
+        kube.until("modeldeployment", "four", lambda m: serving(1)(m) and len(pods(kube, "four")) == 1, 120)
