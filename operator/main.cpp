@@ -34,6 +34,7 @@
 #include "operator/kube/events.h"
 #include "operator/kube/health.h"
 #include "operator/kube/manager.h"
+#include "operator/kube/mandate.h"
 #include "operator/kube/memory.h"
 #include "operator/kube/metrics.h"
 #include "operator/kube/work_queue.h"
@@ -201,13 +202,17 @@ int Work(const Flags& flags, kube::Client& client, kube::Transport& transport, c
   const std::string name = flags.pod.empty() ? HostName() : flags.pod;
 
   kube::ManagerOptions options{.namespaces = flags.namespaces, .leader_election = std::nullopt};
+  kube::Mandate mandate(clock);
+  kube::MandatedTransport mandated(transport, mandate);
+  kube::Client writer(flags.leader_elect ? static_cast<kube::Transport&>(mandated) : transport);
   if (flags.leader_elect) {
     options.leader_election =
         kube::LeaderElectorOptions{.lease = {flags.ns.empty() ? config.ns : flags.ns, "pilotlight-operator"},
-                                   .identity = Identity(name)};
+                                   .identity = Identity(name),
+                                   .mandate = &mandate};
   }
   kube::Manager manager(std::move(options), transport, client, clock, metrics);
-  kube::EventRecorder events(client, EventsOf(apis), "pilotlight.dev/operator", name, clock, metrics);
+  kube::EventRecorder events(writer, EventsOf(apis), "pilotlight.dev/operator", name, clock, metrics);
   manager.SetEventRecorder(events);
   kube::WriteGate gate(clock);
 
@@ -218,7 +223,7 @@ int Work(const Flags& flags, kube::Client& client, kube::Transport& transport, c
   });
   control::Scraper scraper(
       {.port = flags.sidecar_admin_port, .changed = [&](const kube::Key& key) { queue->Add(key); }}, clock);
-  control::Performer performer(client, events, gate, stores, resources);
+  control::Performer performer(writer, events, gate, stores, resources);
   control::Reconciler reconciler(stores, performer, scraper, gate, {.sidecar_image = flags.sidecar_image},
                                  clock);
   kube::Controller controller(

@@ -11,6 +11,7 @@
 #include "common/log/log.h"
 #include "common/time/rfc3339.h"
 #include "operator/kube/client.h"
+#include "operator/kube/mandate.h"
 #include "operator/kube/metrics.h"
 
 namespace pilotlight::kube {
@@ -58,6 +59,7 @@ LeaderElector::Outcome LeaderElector::Run(const std::stop_token& stop,
     const std::jthread worker([&lead](const std::stop_token& stopped) { lead(stopped); });
     lost = !RenewUntilStopped(stop);
     leading_ = false;
+    if (lost && options_.mandate != nullptr) options_.mandate->End();
     status.Set(0);
   }  // stops the worker and waits for it: only then may another lead
   if (!lost) {
@@ -158,6 +160,7 @@ bool LeaderElector::Write(const Record& record, const std::stop_token& stop) {
   observed_ = record;
   observed_at_ = clock_.Monotonic();
   renewed_at_ = began;  // the others may count from as early as this
+  if (options_.mandate != nullptr) options_.mandate->GiveUntil(renewed_at_ + options_.renew_deadline);
   return true;
 }
 

@@ -1,8 +1,9 @@
 // One of several operators works; the others wait, by a Lease.
 //
 // Another's lease is taken to have run out when *we* have seen it unchanged for its duration, by our
-// monotonic clock: clocks that disagree do no harm. This is no fence: for a moment two may believe that they
-// lead, so every write must be safe under two leaders. Thread-safety: Run once; is_leader from any thread.
+// monotonic clock: clocks that disagree do no harm. A Mandate keeps us from writing when others may lead; it
+// is no fence: a write that has been sent may still be on its way then, so every write must be safe under two
+// leaders. Thread-safety: Run once; is_leader from any thread.
 #pragma once
 
 #include <atomic>
@@ -21,6 +22,7 @@
 namespace pilotlight::kube {
 
 class Client;
+class Mandate;
 class Metrics;
 
 struct LeaderElectorOptions {
@@ -32,6 +34,8 @@ struct LeaderElectorOptions {
   std::chrono::milliseconds renew_deadline{10000};
   // Between tries, ·1.2 jitter. Default: 2 s.
   std::chrono::milliseconds retry_period{2000};
+  // Given for renew_deadline by each renewal, and ended when the lease is lost. Default: none.
+  Mandate* mandate = nullptr;
 };
 
 class LeaderElector {

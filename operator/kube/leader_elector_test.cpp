@@ -7,6 +7,7 @@
 
 #include "common/time/fake_clock.h"
 #include "operator/kube/client.h"
+#include "operator/kube/mandate.h"
 #include "operator/kube/metrics.h"
 #include "operator/kube/testing/scripted_transport.h"
 
@@ -71,7 +72,9 @@ class LeaderElectorTest : public testing::Test {
  protected:
   struct Candidate {
     Candidate(LeaderElectorTest& test, const std::string& name)
-        : elector({.lease = {"ns", "lease"}, .identity = name}, test.client_, test.clock_, test.metrics_),
+        : mandate(test.clock_),
+          elector({.lease = {"ns", "lease"}, .identity = name, .mandate = &mandate}, test.client_,
+                  test.clock_, test.metrics_),
           runs(++test.running_),  // before anybody lets time pass
           thread([this, &test] {
             outcome = elector.Run(stop.get_token(), [this](const std::stop_token& token) {
@@ -86,6 +89,7 @@ class LeaderElectorTest : public testing::Test {
           }) {}
     ~Candidate() { stop.request_stop(); }
 
+    Mandate mandate;
     LeaderElector elector;
     const int runs;
     std::stop_source stop;
@@ -174,6 +178,25 @@ TEST_F(LeaderElectorTest, WithoutARenewalForTenSecondsItStopsWorkingAndSaysLost)
   EXPECT_FALSE(a.working);
   EXPECT_FALSE(a.elector.is_leader());
   EXPECT_EQ(server_.Holder(), "a");  // what is lost is not given back
+}
+
+TEST_F(LeaderElectorTest, ThereIsAMandateFromTheFirstRenewalOnAndNoneOnceTheOthersMayLead) {
+  Candidate a(*this, "a");
+  EXPECT_FALSE(a.mandate.Holds());
+  Pass(5s, [&] { return a.working.load(); });
+  Pass(30s);
+  EXPECT_TRUE(a.mandate.Holds());
+  // It stands still: all its threads find the time passed at once.
+  clock_.Advance(10s);
+  EXPECT_FALSE(a.mandate.Holds());
+}
+
+TEST_F(LeaderElectorTest, SomebodyElseHavingItEndsTheMandateBeforeItsTime) {
+  Candidate a(*this, "a");
+  Pass(5s, [&] { return a.working.load(); });
+  server_.Put("b", "2026-01-01T00:00:00.000000Z");
+  Pass(5s, [&] { return !a.working; });
+  EXPECT_FALSE(a.mandate.Holds());
 }
 
 TEST_F(LeaderElectorTest, AShortOutageIsSurvived) {

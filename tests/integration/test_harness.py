@@ -23,8 +23,7 @@ LABELS = {"app.kubernetes.io/instance": "m", TRAFFIC: "none"}
 @pytest.fixture
 def proxy(stage):
     plane = stage.control_plane
-    files = plane.authority.folder / "kube-apiserver.crt", plane.authority.folder / "kube-apiserver.key"
-    proxy = Proxy(stage.background, plane.url, plane.ssl_context(), files, ADMIN_TOKEN)
+    proxy = Proxy(stage.background, plane.url, plane.ssl_context(), plane.server_files, ADMIN_TOKEN)
     proxy.start()
     yield proxy
     proxy.stop()

@@ -53,11 +53,12 @@ class ControlPlane:
         self._port = free_port()
         self._etcd_port = free_port()
         self.url = f"https://127.0.0.1:{self._port}"
+        self.operator_token = OPERATOR_TOKEN
         (folder / "tokens.csv").write_text(
             f"{ADMIN_TOKEN},tests,tests,\"system:masters\"\n"
             + "".join(f"{token},{OPERATOR_USER},operator,\"{','.join(OPERATOR_GROUPS)}\"\n"
                       for token in (OPERATOR_TOKEN, OPERATOR_NEXT_TOKEN)))
-        self._server_files = self.authority.issue(
+        self.server_files = self.authority.issue(
             "kube-apiserver", "/CN=kube-apiserver", "IP:127.0.0.1,DNS:localhost,DNS:kubernetes.default.svc")
         self._etcd: Program | None = None
         self._apiserver: Program | None = None
@@ -121,7 +122,7 @@ class ControlPlane:
         return f"http://127.0.0.1:{self._etcd_port}"
 
     def _start_apiserver(self) -> None:
-        certificate, key = self._server_files
+        certificate, key = self.server_files
         accounts = self.authority.folder / "service-account.key"
         self._apiserver = Program("kube-apiserver", [
             self.apiserver_program, "--etcd-servers", self._etcd_url,

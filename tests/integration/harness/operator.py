@@ -10,6 +10,9 @@ from harness.controlplane import OPERATOR_NAMESPACE
 from harness.processes import Program, eventually, free_port
 
 
+SIDECAR_IMAGE = "example.invalid/sidecar:test"
+
+
 def find_operator() -> Path | None:
     """In $PILOTLIGHT_BIN, or where the dev preset builds it."""
     root = Path(__file__).resolve().parents[3]
@@ -30,8 +33,9 @@ class Operator:
     """One operator process; `start` may be called again after it has ended."""
 
     def __init__(self, folder: Path, kubeconfig: Path, admin_port: int, name: str = "operator",
-                 lease_namespace: str = "", flags: tuple[str, ...] = ()) -> None:
+                 lease_namespace: str = "", flags: tuple[str, ...] = (), image: str = SIDECAR_IMAGE) -> None:
         """lease_namespace: where to compete for the Lease. Default: no leader election."""
+        self._image = image
         self._folder = folder
         self._name = name
         self._namespace = lease_namespace or OPERATOR_NAMESPACE
@@ -45,11 +49,12 @@ class Operator:
             "--leader-elect" if lease_namespace else "--no-leader-elect", *flags]
         self.program: Program | None = None
 
-    def start(self, image: str = "example.invalid/sidecar:test", extra: tuple[str, ...] = ()) -> None:
+    def start(self, image: str = "", extra: tuple[str, ...] = (), env: dict[str, str] | None = None) -> None:
+        """image: of new sidecars, in place of that which the operator was made with."""
         assert not (self.program and self.program.running())
         self.program = Program(
-            self._name, [*self._command, f"--sidecar-image={image}", *extra], self._folder / f"{self._name}.log",
-            {"POD_NAMESPACE": self._namespace, "POD_NAME": self._name})
+            self._name, [*self._command, f"--sidecar-image={image or self._image}", *extra], self._folder / f"{self._name}.log",
+            {"POD_NAMESPACE": self._namespace, "POD_NAME": self._name, **(env or {})})
 
     def kill(self) -> None:
         self.program.kill()

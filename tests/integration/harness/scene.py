@@ -13,8 +13,8 @@ from pathlib import Path
 
 from harness.background import Background
 from harness.cluster import Cluster, History
-from harness.controlplane import OPERATOR_NAMESPACE, OPERATOR_TOKEN, ControlPlane
-from harness.operator import Operator, write_kubeconfig
+from harness.controlplane import OPERATOR_NAMESPACE, ControlPlane
+from harness.operator import SIDECAR_IMAGE, Operator, write_kubeconfig
 from harness.processes import eventually
 from harness.proxy import Proxy
 
@@ -44,6 +44,7 @@ class Stage:
     cluster: Cluster
     # How many scenes play at once at most: they mostly wait.
     places: threading.Semaphore = field(default_factory=lambda: threading.Semaphore(14))
+    sidecar_image: str = SIDECAR_IMAGE
 
     @contextlib.contextmanager
     def scene(self, **options: object) -> Iterator["Scene"]:
@@ -97,18 +98,18 @@ class Scene:
 
     def add_proxy(self) -> Proxy:
         plane = self.stage.control_plane
-        files = plane.authority.folder / "kube-apiserver.crt", plane.authority.folder / "kube-apiserver.key"
-        proxy = Proxy(self.stage.background, plane.url, plane.ssl_context(), files, OPERATOR_TOKEN)
+        proxy = Proxy(self.stage.background, plane.url, plane.ssl_context(), plane.server_files, plane.operator_token)
         proxy.start()
         self._proxies.append(proxy)
         return proxy
 
     def add_operator(self, proxy: Proxy, name: str = "operator", user: dict | None = None) -> Operator:
         kubeconfig = write_kubeconfig(self.folder / f"{name}.kubeconfig", proxy.url,
-                                      self.stage.control_plane.authority.ca, user or {"token": OPERATOR_TOKEN})
+                                      self.stage.control_plane.authority.ca,
+                                      user or {"token": self.stage.control_plane.operator_token})
         flags = () if self._alone else (f"--watch-namespaces={self.namespace}",)
         operator = Operator(self.folder, kubeconfig, self.cluster.admin_port, name,
-                            self.namespace if self._leader_election else "", flags)
+                            self.namespace if self._leader_election else "", flags, self.stage.sidecar_image)
         self._operators.append(operator)
         return operator
 
