@@ -1,6 +1,8 @@
 // docs/status.md is a table of states and conditions; here is a test for each of its rows, in its order.
 #include <gtest/gtest.h>
 
+#include <cstdlib>
+#include <filesystem>
 #include <fstream>
 #include <sstream>
 
@@ -202,6 +204,38 @@ const Row kRows[] = {
      }},
 };
 
+// The document that a user has got in this state, which the tests of docs/gitops.md read. What is checked of
+// it is what other tools look at; PILOTLIGHT_UPDATE=1 writes it anew.
+json Telling(const json& document) {
+  json telling = {{"observedGeneration", document["status"]["observedGeneration"]},
+                  {"phase", document["status"]["rollout"]["phase"]}};
+  for (const json& condition : document["status"]["conditions"]) {
+    telling[condition["type"]] = {condition["status"], condition["reason"]};
+  }
+  return telling;
+}
+
+void CheckDocument(const std::string& state, const Cluster& cluster) {
+  const api::ModelDeployment model = cluster.Observe().model;
+  const json document = {{"apiVersion", api::kApiVersion},
+                         {"kind", api::kKind},
+                         {"metadata", {{"name", model.name}, {"generation", model.generation}}},
+                         {"status", api::ToJson(cluster.status())}};
+  std::string name = state + ".json";
+  std::erase(name, ',');
+  std::ranges::replace(name, ' ', '-');
+  const std::filesystem::path file =
+      std::filesystem::path(PILOTLIGHT_SOURCE_DIR) / "operator/plan/testdata/status" / name;
+  if (std::getenv("PILOTLIGHT_UPDATE") != nullptr) {
+    std::filesystem::create_directories(file.parent_path());
+    std::ofstream(file) << document.dump(1) << '\n';
+  }
+  std::ifstream in(file);
+  const json kept = json::parse(in, nullptr, false);
+  ASSERT_TRUE(kept.is_object()) << "no " << file << ": run this test with PILOTLIGHT_UPDATE=1";
+  EXPECT_EQ(Telling(document), Telling(kept)) << file << ": if this is so, run with PILOTLIGHT_UPDATE=1";
+}
+
 class TruthTable : public ::testing::TestWithParam<Row> {};
 
 TEST_P(TruthTable, Holds) {
@@ -222,6 +256,7 @@ TEST_P(TruthTable, Holds) {
     EXPECT_NE(condition.reason, "") << condition.type;
     EXPECT_NE(condition.last_transition, api::Time()) << condition.type;
   }
+  CheckDocument(row.state, cluster);
 }
 
 INSTANTIATE_TEST_SUITE_P(Rows, TruthTable, ::testing::ValuesIn(kRows), [](const auto& row) {
