@@ -1,0 +1,236 @@
+#include "plugin/rollout.h"
+
+#include <algorithm>
+#include <array>
+#include <format>
+#include <optional>
+#include <stdexcept>
+
+#include "common/text/printable.h"
+#include "common/time/rfc3339.h"
+#include "operator/plan/names.h"
+
+namespace pilotlight::plugin {
+namespace {
+
+using nlohmann::json;
+
+// The parts of spec that make a revision, in docs/rollouts.md's order.
+constexpr std::array kRevisioned = {"model",   "contract", "validation", "warmup",
+                                    "runtime", "endpoint", "template"};
+
+constexpr std::size_t kMostShown = 2000;
+
+const json& at(const json& object, const std::string& pointer) {
+  static const json kNothing;
+  const json::json_pointer path(pointer);
+  return object.contains(path) ? object.at(path) : kNothing;
+}
+std::string raw(const json& object, const std::string& pointer) {
+  const json& value = at(object, pointer);
+  return value.is_string() ? value.get<std::string>() : std::string();
+}
+std::string shown(const std::string& text) {
+  return Printable(text, kMostShown);
+}
+std::string text(const json& object, const std::string& pointer) {
+  return shown(raw(object, pointer));
+}
+std::int64_t number(const json& object, const std::string& pointer) {
+  const json& value = at(object, pointer);
+  return value.is_number_integer() ? value.get<std::int64_t>() : 0;
+}
+
+api::Status status_of(const json& object) {
+  return api::StatusFromJson(at(object, "/status"));
+}
+
+// As kubectl: two units at most.
+std::string age(api::Time::duration time) {
+  const auto seconds = std::max<std::int64_t>(time.count(), 0);
+  if (seconds < 120) return std::format("{}s", seconds);
+  if (seconds < 3 * 3600) return std::format("{}m", seconds / 60);
+  if (seconds < 48 * 3600) return std::format("{}h", seconds / 3600);
+  return std::format("{}d", seconds / 86400);
+}
+std::optional<api::Time> moment(const std::string& text) {
+  const auto time = ParseTime(text);
+  if (!time) return std::nullopt;
+  return std::chrono::floor<std::chrono::seconds>(*time);
+}
+
+std::string short_digest(const std::string& digest) {
+  return digest.substr(0, std::string("sha256:").size() + 12);
+}
+
+std::string state_of(const api::RevisionStatus& revision) {
+  if (revision.aborted) return "Aborted: " + revision.aborted->reason;
+  if (revision.failure) return "Failed: " + revision.failure->reason;
+  return std::string(api::ToString(revision.phase));
+}
+
+std::string part_of(const api::Status& status, const std::string& revision) {
+  if (revision == status.stable_revision) return "stable";
+  if (revision == status.candidate_revision) return "candidate";
+  if (revision == status.rollout.revision) return "asked for";
+  return {};
+}
+
+const json* find(const json& items, const std::string& name) {
+  const auto found =
+      std::ranges::find_if(items, [&](const json& item) { return text(item, "/metadata/name") == name; });
+  return found == items.end() ? nullptr : &*found;
+}
+
+std::string line_of(const api::Condition* condition, const char* title) {
+  if (condition == nullptr) return {};
+  const char* holds = condition->status == api::ConditionStatus::kTrue    ? "yes"
+                      : condition->status == api::ConditionStatus::kFalse ? "no"
+                                                                          : "not known";
+  return std::format("{:<11} {:<10} {}\n", title, holds, shown(condition->message));
+}
+
+}  // namespace
+
+Answer answer_of(const json& object, std::string_view type) {
+  const api::Status status = status_of(object);
+  const api::Condition* condition = status.Find(type);
+  if (condition == nullptr || condition->observed_generation != number(object, "/metadata/generation"))
+    return {};
+  Answer answer{.why = condition->reason + ": " + shown(condition->message)};
+  const auto phase = status.rollout.phase;
+  const bool over =
+      phase == api::Phase::kFailed || phase == api::Phase::kAborted || phase == api::Phase::kInvalid;
+  if (condition->status == api::ConditionStatus::kTrue) {
+    answer.outcome = Outcome::kAccepted;
+  } else if (over && type != "Ready") {
+    answer.outcome = Outcome::kRejected;
+  }
+  return answer;
+}
+
+std::string status_text(const json& object, const json& replica_sets, api::Time now) {
+  const api::Status status = status_of(object);
+  const auto& rollout = status.rollout;
+  std::string out = std::format(
+      "{}  {}  {}\n", text(object, "/metadata/name"),
+      rollout.phase == api::Phase::kNone ? "not looked at yet" : api::ToString(rollout.phase), status.url);
+  std::vector<std::string> lines;
+  for (const api::RevisionStatus& revision : status.revisions) {
+    const json* rs = find(replica_sets, revision.name);
+    const std::int64_t pods = rs == nullptr ? 0 : number(*rs, "/spec/replicas");
+    const std::string part = part_of(status, revision.name);
+    if (pods == 0 && part.empty()) continue;
+    const std::int64_t ready = rs == nullptr ? 0 : number(*rs, "/status/readyReplicas");
+    const std::string label = std::string("/spec/template/metadata/labels/pilotlight.dev~1traffic");
+    const bool serves = rs != nullptr && text(*rs, label) == plan::kTrafficService;
+    lines.push_back(std::format("{}  {:<9}  {}/{} pods ready{}  {}  {}", revision.name, part, ready, pods,
+                                serves ? ", in the Service" : "", state_of(revision),
+                                short_digest(revision.digest)));
+  }
+  for (std::size_t i = 0; i < lines.size(); ++i)
+    out += (i + 1 < lines.size() ? "├── " : "└── ") + lines[i] + "\n";
+  out += line_of(status.Find("Ready"), "Ready");
+  out += line_of(status.Find("UpToDate"), "Up to date");
+  out += line_of(status.Find("Stalled"), "Stalled");
+  if (!rollout.reason.empty()) {
+    out += std::format("{:<11} {}: {}", "Waits for", rollout.reason, shown(rollout.message));
+    if (rollout.since) out += std::format(" ({} so far", age(now - *rollout.since));
+    if (rollout.since && rollout.deadline)
+      out += std::format(", deadline in {}", age(*rollout.deadline - now));
+    out += rollout.since ? ")\n" : "\n";
+  }
+  if (!rollout.ignored.empty()) out += std::format("{:<11} {}\n", "Ignored", shown(rollout.ignored));
+  return out;
+}
+
+std::string history_text(const json& object, const json& config_maps, api::Time now) {
+  const api::Status status = status_of(object);
+  std::string out = std::format("{:<44} {:<10} {:<6} {:<28} {:<20} {}\n", "REVISION", "PART", "AGE", "STATE",
+                                "DIGEST", "MODEL");
+  for (const api::RevisionStatus& revision : status.revisions) {
+    const json* config = find(config_maps, revision.name);
+    const auto made = config == nullptr ? std::nullopt : moment(text(*config, "/metadata/creationTimestamp"));
+    const json was =
+        config == nullptr ? json() : json::parse(raw(*config, "/data/revision.json"), nullptr, false);
+    out += std::format("{:<44} {:<10} {:<6} {:<28} {:<20} {}\n", revision.name,
+                       part_of(status, revision.name), made ? age(now - *made) : "gone", state_of(revision),
+                       short_digest(revision.digest), text(was, "/model/uri"));
+  }
+  return out;
+}
+
+json abort_patch(const json& object) {
+  const std::string candidate = status_of(object).candidate_revision;
+  if (candidate.empty()) throw std::runtime_error("there is nothing to abort: no revision is on its way");
+  return {{"spec", {{"rollout", {{"abort", candidate}}}}}};
+}
+
+json retry_patch(const json& object, const std::string& token) {
+  const api::Status status = status_of(object);
+  const api::RevisionStatus* revision = status.FindRevision(status.rollout.revision);
+  if (revision == nullptr || (!revision->failure && !revision->aborted)) {
+    throw std::runtime_error(
+        "there is nothing to try again: the revision that spec asks for has neither failed nor been "
+        "aborted");
+  }
+  json rollout = {{"retry", token}};
+  if (text(object, "/spec/rollout/abort") == revision->name) rollout["abort"] = nullptr;  // or that would win
+  return {{"spec", {{"rollout", std::move(rollout)}}}};
+}
+
+json pause_patch(bool paused) {
+  return {{"spec", {{"rollout", {{"paused", paused ? json(true) : json()}}}}}};
+}
+
+std::string rollback_target(const json& object, const json& config_maps, const std::string& wanted) {
+  const api::Status status = status_of(object);
+  for (const api::RevisionStatus& revision : status.revisions) {
+    if (wanted.empty() ? revision.name == status.rollout.revision : revision.name != wanted) continue;
+    const bool usable = revision.phase == api::RevisionPhase::kProven && !revision.aborted;
+    if (wanted.empty() && !usable) continue;
+    if (!usable) throw std::runtime_error(revision.name + " cannot serve: " + state_of(revision));
+    if (find(config_maps, revision.name) == nullptr) continue;
+    return revision.name;
+  }
+  throw std::runtime_error(wanted.empty()
+                               ? "there is no proven revision to go back to"
+                               : "there is no revision " + wanted + "; see: kubectl pilotlight history");
+}
+
+json rollback_patch(const json& object, const json& config_map) {
+  const json was = json::parse(raw(config_map, "/data/revision.json"), nullptr, false);
+  if (!was.is_object() || !was.contains("model")) {
+    throw std::runtime_error(text(config_map, "/metadata/name") + " does not say what it was");
+  }
+  json patch = json::array();
+  patch.push_back({{"op", "test"},
+                   {"path", "/metadata/resourceVersion"},
+                   {"value", at(object, "/metadata/resourceVersion")}});
+  for (const char* part : kRevisioned) {
+    const std::string path = std::string("/spec/") + part;
+    if (was.contains(part)) {
+      patch.push_back({{"op", "add"}, {"path", path}, {"value", was[part]}});  // replaces what is there
+    } else if (object.contains(json::json_pointer(path))) {
+      patch.push_back({{"op", "remove"}, {"path", path}});
+    }
+  }
+  return patch;
+}
+
+std::string_view other_manager(const json& object) {
+  const auto has = [](const json& map, std::string_view prefix) {
+    return map.is_object() &&
+           std::ranges::any_of(map.items(), [&](const auto& item) { return item.key().starts_with(prefix); });
+  };
+  for (const char* map : {"/metadata/labels", "/metadata/annotations"}) {
+    if (has(at(object, map), "argocd.argoproj.io/")) return "Argo CD";
+    if (has(at(object, map), "kustomize.toolkit.fluxcd.io/") ||
+        has(at(object, map), "helm.toolkit.fluxcd.io/")) {
+      return "Flux";
+    }
+  }
+  return {};
+}
+
+}  // namespace pilotlight::plugin
