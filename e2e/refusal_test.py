@@ -35,7 +35,8 @@ def test_a_revision_that_fails_its_proof_never_serves(kube, store, folder, deplo
     assert event["type"] == "Warning"
     assert says in event["message"] and failed["failure"]["remedy"][:40] in event["message"]
     pods = kube.list("pods", f"app.kubernetes.io/instance={name}")
-    assert len(pods) <= 1 and all(p["metadata"]["labels"]["pilotlight.dev/traffic"] == "none" for p in pods)
+    most = 2 if reason == "GoldenMismatch" else 1  # a second pod confirms what a bad node might have caused
+    assert len(pods) <= most and all(p["metadata"]["labels"]["pilotlight.dev/traffic"] == "none" for p in pods)
 
 
 def test_a_file_that_is_missing_is_waited_for(kube, store, folder, deploy):
