@@ -10,11 +10,13 @@ struct ActionWords {
   std::string operator()(const plan::EmitEvent& event) const { return "event " + event.reason; }
   std::string operator()(const plan::Create& create) const { return "create " + create.name; }
   std::string operator()(const plan::ChangeReplicaSet& change) const {
-    return "change ReplicaSet " + change.name + " x" + std::to_string(change.replicas) + ' ' + change.traffic +
-           (change.digest.empty() ? " free" : " bound");
+    return "change ReplicaSet " + change.name + " x" + std::to_string(change.replicas) + ' ' +
+           change.traffic + (change.digest.empty() ? " free" : " bound");
   }
   std::string operator()(const plan::Repair& repair) const { return "repair " + repair.name; }
-  std::string operator()(const plan::LabelPod& label) const { return "label " + label.name + ' ' + label.traffic; }
+  std::string operator()(const plan::LabelPod& label) const {
+    return "label " + label.name + ' ' + label.traffic;
+  }
   std::string operator()(const plan::Delete& remove) const { return "delete " + remove.name; }
 };
 
@@ -25,8 +27,8 @@ std::string Words(const Write& write) {
   const api::Status& status = *write.status;
   std::ostringstream out;
   out << "status " << api::ToString(status.rollout.phase) << ' ' << status.rollout.reason << " revision "
-      << status.rollout.revision << " stable " << status.stable_revision << " candidate " << status.candidate_revision
-      << " ready " << status.ready_replicas << '/' << status.replicas;
+      << status.rollout.revision << " stable " << status.stable_revision << " candidate "
+      << status.candidate_revision << " ready " << status.ready_replicas << '/' << status.replicas;
   for (const auto& record : status.revisions) {
     out << ' ' << record.name << '=' << api::ToString(record.phase) << (record.aborted ? "+aborted" : "");
   }
@@ -45,9 +47,10 @@ std::string LastChange(const ApiServer& api, ObjectKind kind) {
     out << "pod " << change.name;
     if (!change.after) return out.str() + " is gone";
     const api::Pod& pod = *change.after;
-    out << ' ' << pod.phase << ' ' << pod.traffic << (pod.digest.empty() ? " free" : " bound") << ' ' << pod.node
-        << (pod.running ? " running" : "") << (pod.ready ? " ready" : "") << (pod.meta.deleting ? " deleting" : "")
-        << (pod.scheduled ? "" : " unschedulable") << ' ' << pod.waiting_reason << " restarts " << pod.restarts;
+    out << ' ' << pod.phase << ' ' << pod.traffic << (pod.digest.empty() ? " free" : " bound") << ' '
+        << pod.node << (pod.running ? " running" : "") << (pod.ready ? " ready" : "")
+        << (pod.meta.deleting ? " deleting" : "") << (pod.scheduled ? "" : " unschedulable") << ' '
+        << pod.waiting_reason << " restarts " << pod.restarts;
   } else if (kind == ObjectKind::kReplicaSet) {
     const auto& change = api.replica_sets.log().back();
     out << "ReplicaSet " << change.name;

@@ -47,9 +47,9 @@ World::World(std::uint64_t seed, Coverage& coverage, Disturbance disturbance)
       if (!result) Say([&] { return "  " + Words(result); });
       return result;
     };
-    operators_.push_back(
-        std::make_unique<Operator>(queue_, random_, api_, nodes_, weather_, SettingsOf(),
-                                   Operator::Hooks{.fate = [this] { return NextFate(); }, .watch_write = watched}));
+    operators_.push_back(std::make_unique<Operator>(
+        queue_, random_, api_, nodes_, weather_, SettingsOf(),
+        Operator::Hooks{.fate = [this] { return NextFate(); }, .watch_write = watched}));
   }
   operators_.front()->view().lose_nth = disturbance_.lost_event;
   api_.OnChange([this](ObjectKind kind) {
@@ -68,7 +68,8 @@ void World::Say(const std::function<std::string()>& what) const {
   static const bool kAsked = std::getenv("PILOTLIGHT_SIM_TRACE") != nullptr;
   if (!kAsked) return;
   const auto since = (queue_.now() - Moment(std::chrono::seconds(1'795'000'000))).count();
-  std::cout << since / 1000 << '.' << std::setw(3) << std::setfill('0') << since % 1000 << ' ' << what() << '\n';
+  std::cout << since / 1000 << '.' << std::setw(3) << std::setfill('0') << since % 1000 << ' ' << what()
+            << '\n';
 }
 
 WriteFate World::NextFate() {
@@ -93,7 +94,9 @@ void World::Run(const Scenario& scenario) {
   api_.CreateModel(spec);
   Moment when = queue_.now();
   for (const Step& step : scenario.steps) {
-    Say([&] { return "* " + std::string(InfoOf(step.what).name) + '(' + std::to_string(step.argument) + ')'; });
+    Say([&] {
+      return "* " + std::string(InfoOf(step.what).name) + '(' + std::to_string(step.argument) + ')';
+    });
     Take(step);
     judge_.CheckWorld();
     when = queue_.now() + PauseOf(step.pause);
@@ -146,7 +149,8 @@ void World::RunToRest() {
 }
 
 void World::RequireRest() {
-  if (const auto* model = api_.model(); model != nullptr && model->errors.empty() && model->spec.replicas == 0) {
+  if (const auto* model = api_.model();
+      model != nullptr && model->errors.empty() && model->spec.replicas == 0) {
     for (const auto& [name, pod] : api_.pods.all()) {
       if (pod->phase != "Failed") throw Violation("at rest, with no replicas, there is " + name);
     }
