@@ -8,6 +8,7 @@
 #include <nlohmann/json.hpp>
 
 #include "sidecar/engine/agreement.h"
+#include "sidecar/engine/drift.h"
 #include "sidecar/engine/testing/aoti.h"
 #include "sidecar/engine/testing/models.h"
 #include "sidecar/engine/testing/onnx.h"
@@ -523,6 +524,12 @@ TEST(Prove, WhatTheExporterDidNotSayIsNoDrift) {
   EXPECT_EQ(to_json(run(testing::write_bundle(text)).result.value().proof).at("drift"),
             nlohmann::json::array());
   EXPECT_FALSE(to_json(run(model_file(kDouble)).result.value().proof).contains("drift"));
+}
+
+TEST(Prove, MachineCodeHasTheProcessorThatItWasCompiledFor) {
+  const Exporter exporter{.torch = "2.6.0", .cpu = "ABACUS"};
+  EXPECT_THAT(find_drift(exporter, ModelFormat::kAotInductor), IsEmpty());
+  EXPECT_EQ(find_drift(exporter, ModelFormat::kTorchScript).size(), 1U);
 }
 
 TEST(Prove, WarmingUpWithABatchThatTheModelCannotTakeIsRefused) {

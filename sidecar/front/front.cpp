@@ -36,10 +36,9 @@ artifact::FetchOptions fetch_options(const Config& config, const FrontOptions& o
 
 // How many a proof was made with.
 std::uint64_t golden_cases(const nlohmann::json& proof) {
-  const auto found = proof.is_object() ? proof.find("cases") : proof.end();
-  return proof.is_object() && found != proof.end() && found->is_number_unsigned()
-             ? found->get<std::uint64_t>()
-             : 0;
+  if (!proof.is_object()) return 0;
+  const auto found = proof.find("cases");
+  return found != proof.end() && found->is_number_unsigned() ? found->get<std::uint64_t>() : 0;
 }
 
 http::Limits admin_limits() {

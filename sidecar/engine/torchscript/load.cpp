@@ -126,7 +126,9 @@ Outcome<std::unique_ptr<Backend>> load(std::span<const std::byte> archive, at::D
     return loaded;
   });
   if (!module) return load_failed(module.error());
-  if (auto storages = check_storages(*module); !storages) return std::unexpected(std::move(storages).error());
+  auto storages = guarded([&module] { return check_storages(*module); });
+  if (!storages) return load_failed(storages.error());
+  if (!*storages) return std::unexpected(std::move(*storages).error());
   const auto forward = module->find_method("forward");
   if (!forward) {
     return refuse("UnsupportedSignature", "the module has no forward method",
