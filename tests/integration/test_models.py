@@ -71,19 +71,20 @@ def test_scale_subresource_works(scene):
     scene.await_goal()
 
 
-def test_model_that_fails_its_proof_never_serves_and_costs_one_pod(scene):
-    scene.cluster.script(scene.namespace, story.FIRST,
-                         failing("Revision", "GoldenMismatch", "case one: expected 1, got 2"))
+@pytest.mark.parametrize("reason, pods", [("InvalidBundle", 1), ("GoldenMismatch", 2)],
+                         ids=["whatever the node", "perhaps for its node"])
+def test_model_that_fails_its_proof_never_serves_and_costs_as_few_pods_as_it_must(scene, reason, pods):
+    scene.cluster.script(scene.namespace, story.FIRST, failing("Revision", reason, "case one: expected 1, got 2"))
     scene.apply(uri=story.FIRST)
     eventually("the failure is told", lambda: scene.holds("Stalled"))
     condition = scene.condition("Stalled")
-    assert condition["reason"] == "GoldenMismatch" and "expected 1, got 2" in condition["message"]
+    assert condition["reason"] == reason and "expected 1, got 2" in condition["message"]
     assert not scene.holds("Ready") and not scene.holds("UpToDate")
     eventually("the pod is gone", lambda: not scene.pods())
     scene.await_quiet()
     events = scene.kube.list("events", scene.namespace)
     assert any("expected 1, got 2" in event["note"] for event in events), events
-    assert scene.history().pods == 1 and scene.pods("service") == []
+    assert scene.history().pods == pods and scene.pods("service") == []
     scene.assert_sound()
 
 
