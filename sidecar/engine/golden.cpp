@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <cmath>
 #include <format>
+#include <nlohmann/json.hpp>
 #include <utility>
 
 #include "sidecar/engine/outputs.h"
