@@ -1,20 +1,39 @@
-# pilotlight_library(NAME SOURCES... DEPS...): a static library of one folder.
+# pilotlight_library(NAME SOURCES... DEPS...): a static library of one folder, built if a program or a test needs it.
 function(pilotlight_library name)
   cmake_parse_arguments(ARG "" "" "SOURCES;DEPS" ${ARGN})
-  add_library(${name} STATIC ${ARG_SOURCES})
+  add_library(${name} STATIC EXCLUDE_FROM_ALL ${ARG_SOURCES})
   target_link_libraries(${name} PUBLIC ${ARG_DEPS})
 endfunction()
 
-# pilotlight_test(NAME SOURCES... DEPS...): one GoogleTest program of one folder; its tests are
+# pilotlight_test(NAME [SANDBOXED] SOURCES... DEPS...): one GoogleTest program of one folder; its tests are
 # found at ctest time, so that each has its own line and its own time-out.
+# SANDBOXED: all its tests are of the engine's sandbox, which forbids system calls that the sanitizers make. So a build
+# can be without these tests, or have them alone: then only the target `sandboxed` builds them.
+set(PILOTLIGHT_TESTS "all" CACHE STRING "Which tests there are: all, sandboxed, or the others")
+if(NOT PILOTLIGHT_TESTS MATCHES "^(all|sandboxed|others)$")
+  message(FATAL_ERROR "PILOTLIGHT_TESTS is all, sandboxed or others, not '${PILOTLIGHT_TESTS}'")
+endif()
 if(BUILD_TESTING)
   find_package(GTest REQUIRED)
   include(GoogleTest)
+  add_custom_target(sandboxed)
 endif()
 function(pilotlight_test name)
-  cmake_parse_arguments(ARG "" "" "SOURCES;DEPS" ${ARGN})
+  cmake_parse_arguments(ARG "SANDBOXED" "" "SOURCES;DEPS" ${ARGN})
   add_executable(${name} ${ARG_SOURCES})
   target_link_libraries(${name} PRIVATE ${ARG_DEPS} GTest::gmock GTest::gtest_main)
+  if(ARG_SANDBOXED)
+    set(kind sandboxed)
+    add_dependencies(sandboxed ${name})
+  else()
+    set(kind others)
+  endif()
+  if(PILOTLIGHT_TESTS STREQUAL sandboxed OR NOT PILOTLIGHT_TESTS MATCHES "^(all|${kind})$")
+    set_target_properties(${name} PROPERTIES EXCLUDE_FROM_ALL ON)
+  endif()
+  if(NOT PILOTLIGHT_TESTS MATCHES "^(all|${kind})$")
+    return()
+  endif()
   # LibTorch alone takes seconds to link on a busy machine.
   gtest_discover_tests(${name} DISCOVERY_MODE PRE_TEST DISCOVERY_TIMEOUT 120 PROPERTIES TIMEOUT 120)
 endfunction()

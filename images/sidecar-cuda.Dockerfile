@@ -32,7 +32,7 @@ COPY --from=cudnn /cudnn/nvidia/cudnn/lib/ /usr/lib/x86_64-linux-gnu/
 COPY . /src
 # ./dev lends its ccache: what was compiled before is not compiled again.
 RUN export CCACHE_BASEDIR=/src CCACHE_NOHASHDIR=1 CCACHE_SLOPPINESS=pch_defines,time_macros \
- && cmake -S /src --preset release -DPILOTLIGHT_PARTS=sidecar -DPILOTLIGHT_CUDA=ON \
+ && cmake -S /src --preset release -DPILOTLIGHT_PARTS=sidecar -DPILOTLIGHT_CUDA=ON -DBUILD_TESTING=OFF \
  && cmake --build /src/build/release
 
 FROM base

@@ -8,17 +8,18 @@ dev_build() {
   build "$preset"
 }
 
-# Once in a run is enough.
+# build preset [part]: all of it, or the build preset that makes a part of it. Once in a run is enough.
 build() {
-  [[ " $BUILT " == *" $1 "* ]] && return 0
-  step "Build ($1)" "build-$1" build_preset "$1" || return
-  BUILT+=" $1"
+  local preset=$1 part=${2:-$1}
+  [[ " $BUILT " == *" $part "* ]] && return 0
+  step "Build ($part)" "build-$part" build_preset "$preset" "$part" || return
+  BUILT+=" $part"
 }
 BUILT=
 
 build_preset() {
   in_root cmake --preset "$1"
-  in_root cmake --build --preset "$1"
+  in_root cmake --build --preset "$2"
 }
 
 dev_fmt() {

@@ -1,8 +1,9 @@
 # shellcheck shell=bash
 # The tests, all or those named, each part a step; then a table, and the sum as the last line.
 
-TEST_PARTS=(format crd python unit sanitized fuzz integration e2e chart)  # what is quick to fail first
-NAMED_PARTS=(tidy)  # only if named: half an hour from nothing
+TEST_PARTS=(format crd python sanitized sandboxed fuzz integration e2e chart)  # what is quick to fail first
+# Only if named: sanitized and sandboxed have the same tests as unit, and tidy takes half an hour from nothing.
+NAMED_PARTS=(unit tidy)
 PYTEST=(-p no:cacheprovider -q -rs --color=no --timeout=600)  # a test that hangs must not take the others with it
 RESULTS=$HERE/build/test-results
 
@@ -66,10 +67,15 @@ test_unit() {
   first unit build dev || return 0
   part unit "Unit tests" run_ctest dev unit
 }
-# All but those in the engine's sandbox: the sanitizers make system calls that it does not allow.
+# All but those of the engine's sandbox: the sanitizers make system calls that it does not allow.
 test_sanitized() {
   first sanitized build asan || return 0
   part sanitized "Unit tests, with ASan and UBSan" run_ctest asan sanitized
+}
+# Those, with the programs that go into the images.
+test_sandboxed() {
+  first sandboxed build release sandboxed || return 0
+  part sandboxed "Unit tests of the engine in its sandbox" run_ctest sandboxed sandboxed
 }
 run_ctest() {
   enter_root --pids -- ctest --preset "$1" --no-tests=error --output-junit "$(results_inside "$2.xml")"
