@@ -64,6 +64,8 @@ const Row kRows[] = {
        c.usual = Broken();
        c.Run();
      }},
+    {"first start, promoting", "False", "False", "True", "True", "False",
+     [](Cluster& c) { UntilPhase(c, api::Phase::kPromoting); }},
     {"complete", "True", "True", "True", "False", "False", Complete},
     {"complete, a re-check failed", "True", "True", "False", "False", "False",
      [](Cluster& c) {
@@ -77,6 +79,15 @@ const Row kRows[] = {
        Complete(c);
        NewRevision(c, Loading());
        c.Run(seconds(20));
+     }},
+    {"replacing, proving what was proven before", "True", "False", "True", "True", "False",
+     [](Cluster& c) {
+       Complete(c);
+       const std::string first = c.Observe().model.spec.model.uri;
+       NewRevision(c, Good('b'));
+       c.Run();
+       c.Apply({{"model", {{"uri", first}}}});
+       c.Reconcile();
      }},
     {"replacing, past the deadline", "True", "False", "Unknown", "False", "True",
      [](Cluster& c) {
