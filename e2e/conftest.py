@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 CHECKOUT = Path(__file__).resolve().parent.parent
-sys.path[:0] = [str(CHECKOUT / part) for part in ("e2e", "tools", "tools/tests", "examples/digits")]
+sys.path[:0] = [str(CHECKOUT / part) for part in ("e2e", "tests/integration", "tools", "tools/tests", "examples/digits")]
 
 from kube import Kube, settled  # noqa: E402
 from sidecar import Sidecar  # noqa: E402

@@ -108,6 +108,53 @@ def test_good_and_bad_versions_in_a_row(kube, store, folder, deploy, figures, re
     assert len(load.by_revision) == GOOD + 1, "each good version has answered"
 
 
+def test_a_user_who_thinks_otherwise_in_the_middle(kube, store, folder, deploy, figures):
+    """Paused, edited back, on to a third, and that one aborted: each while two revisions are in the Service."""
+    name = "otherwise"
+    uris = {factor: store.put(f"factor-{factor}.tar", bundles.scale(folder, float(factor))) for factor in (2, 3, 4)}
+    model = deploy(name, uris[2], replicas=4)
+    kube.until("modeldeployment", name, serving(4), 120)
+    first = model["status"]["stableRevision"]
+
+    def ask_for(factor, **rollout):
+        kube.apply(manifest(name, {"model": {"uri": uris[factor]}, "replicas": 4, "rollout": rollout}))
+
+    def await_middle():
+        """The candidate that has pods in the Service beside those of the stable revision."""
+        model = kube.until("modeldeployment", name, lambda m: m["status"]["rollout"]["phase"] == "Promoting", 120)
+        candidate = model["status"]["candidateRevision"]
+        selector = f"pilotlight.dev/revision={candidate},pilotlight.dev/traffic=service"
+        deadline = time.monotonic() + 60
+        while len(kube.list("pods", selector)) < 2 and time.monotonic() < deadline:
+            time.sleep(0.2)
+        return candidate
+
+    def phase(wanted):
+        return lambda m: m["status"]["observedGeneration"] == m["metadata"]["generation"] and m["status"]["rollout"]["phase"] == wanted
+
+    with unnoticed(kube, name, figures) as (factors, load):
+        factors[first] = 2
+        ask_for(3)
+        factors[await_middle()] = 3
+        ask_for(3, paused=True)
+        kube.until("modeldeployment", name, phase("Paused"), 60)
+        load.wait_for(100)
+        ask_for(2)
+        model = kube.until("modeldeployment", name, serving(4), 180)
+        assert model["status"]["stableRevision"] == first
+        ask_for(3)
+        await_middle()
+        ask_for(4)
+        third = await_middle()
+        factors[third] = 4
+        ask_for(4, abort=third)
+        model = kube.until("modeldeployment", name, phase("Aborted"), 60)
+        assert condition(model, "Stalled")["status"] == "True" and condition(model, "UpToDate")["status"] == "False"
+        model = kube.until("modeldeployment", name, lambda m: m["status"].get("readyReplicas") == 4, 120)
+        assert model["status"]["stableRevision"] == first
+        await_last_drain(kube, name)
+
+
 @pytest.fixture(scope="module")
 def four(kube, store, folder):
     """A model of four pods, for the tests that leave it as it was."""

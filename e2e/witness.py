@@ -20,8 +20,8 @@ LAG = 5.0
 
 # Where the table's rows do not bear the phase's name.
 _ROWS = {
-    "Proving": r"first start|proving|replacing, past the deadline", "Promoting": "promoting|past the deadline",
-    "Settling": "promoting", "Retiring": "retiring", "Complete": "complete", "Scaling": "scaling up|past the deadline",
+    "Proving": r"first start|proving|replacing, past the deadline", "Promoting": "promoting|past the deadline|no room",
+    "Settling": "promoting", "Reverting": "edited back", "Retiring": "retiring", "Complete": "complete", "Scaling": "scaling up|past the deadline",
     "Degraded": "degraded", "Stopped": "scaled to zero", "Failed": "proof failed", "Invalid": "invalid spec|name taken",
 }
 
@@ -101,6 +101,10 @@ class Witness:
         seen = [model["status"]["rollout"]["phase"] for _, model in self._versions()]
         return [phase for i, phase in enumerate(seen) if i == 0 or seen[i - 1] != phase]
 
+    def pods_seen(self) -> int:
+        """How many pods were there at one time or another."""
+        return len({document["metadata"]["uid"] for _, _, document in self._pods.events})
+
     def check(self) -> int:
         """Fails if a version was not so; gives back how many there were."""
         pods = self._history()
@@ -169,10 +173,18 @@ def _against_the_table(model: dict, spec: dict) -> list[str]:
         complaints.append(f"{phase} with {is_now}, which no row of the truth table has (looked at: {', '.join(rows)})")
     if not re.search("Invalid", phase):
         replicas = spec.get("replicas", 1)
-        enough = replicas > 0 and status.get("readyReplicas", 0) >= max(1, replicas - 1)
+        enough = replicas > 0 and status.get("readyReplicas", 0) >= _needed(spec)
         if enough != (is_now["Ready"] == "True"):
             complaints.append(f"Ready is {is_now['Ready']} with {status.get('readyReplicas', 0)} of {replicas} ready")
     return complaints
+
+
+def _needed(spec: dict) -> int:
+    """How many pods must serve, for Ready."""
+    replicas = spec.get("replicas", 1)
+    value = str(spec.get("rollout", {}).get("rollingUpdate", {}).get("maxUnavailable", 0))
+    missing = replicas * int(value[:-1]) // 100 if value.endswith("%") else int(value)
+    return max(1, replicas - max(1, missing))
 
 
 def _against_the_pods(model: dict, spec: dict, moments: list[tuple[_Pod, ...]]) -> list[str]:
