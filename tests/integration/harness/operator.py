@@ -29,6 +29,17 @@ def write_kubeconfig(path: Path, server: str, authority: Path, user: dict) -> Pa
     return path
 
 
+def built_otherwise(folder: Path) -> Path:
+    """An operator whose pods look different: in this copy of the program a path in the pod template is another one."""
+    program = find_operator().read_bytes()
+    before, after = b"/var/lib/pilotlight\0", b"/var/lib/pilotlighT\0"
+    assert before in program, "the program no longer has the text that is changed here"
+    changed = folder / "pilotlight-operator-built-otherwise"
+    changed.write_bytes(program.replace(before, after))
+    changed.chmod(0o755)
+    return changed
+
+
 class Operator:
     """One operator process; `start` may be called again after it has ended."""
 
@@ -49,11 +60,12 @@ class Operator:
             "--leader-elect" if lease_namespace else "--no-leader-elect", *flags]
         self.program: Program | None = None
 
-    def start(self, image: str = "", extra: tuple[str, ...] = (), env: dict[str, str] | None = None) -> None:
-        """image: of new sidecars, in place of that which the operator was made with."""
+    def start(self, image: str = "", extra: tuple[str, ...] = (), env: dict[str, str] | None = None,
+              program: Path | None = None) -> None:
+        """image: of new sidecars, in place of that which the operator was made with. program: another operator."""
         assert not (self.program and self.program.running())
         self.program = Program(
-            self._name, [*self._command, f"--sidecar-image={image or self._image}", *extra], self._folder / f"{self._name}.log",
+            self._name, [program or self._command[0], *self._command[1:], f"--sidecar-image={image or self._image}", *extra], self._folder / f"{self._name}.log",
             {"POD_NAMESPACE": self._namespace, "POD_NAME": self._name, **(env or {})})
 
     def kill(self) -> None:

@@ -45,12 +45,13 @@ class Stage:
     # How many scenes play at once at most: they mostly wait.
     places: threading.Semaphore = field(default_factory=lambda: threading.Semaphore(14))
     sidecar_image: str = SIDECAR_IMAGE
+    prefix: str = "scene-"  # of namespaces
 
     @contextlib.contextmanager
     def scene(self, **options: object) -> Iterator["Scene"]:
         with self.places:
             self.control_plane.await_owners()
-            scene = Scene(self, f"scene-{next(_numbers)}", **options)
+            scene = Scene(self, f"{self.prefix}{next(_numbers)}", **options)
             try:
                 yield scene
             except Exception as error:
