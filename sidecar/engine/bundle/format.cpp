@@ -13,6 +13,7 @@
 #include <utility>
 
 #include "sidecar/engine/bundle/onnx_file.h"
+#include "sidecar/engine/bundle/zip_directory.h"
 
 namespace pilotlight::engine {
 namespace {
@@ -139,6 +140,11 @@ ZipContent list_zip(std::span<const std::byte> file) {
                       path.find("serialized_exported_program.json") != std::string_view::npos;
   }
   content.broken = status != ARCHIVE_OK && status != ARCHIVE_EOF;
+  if (content.broken || !content.suspicious.empty()) return content;
+  // What was looked at here must be what LibTorch will look up.
+  const auto directory = zip_directory_names(file);
+  if (!directory || !std::ranges::equal(*directory, names))
+    content.suspicious = "other names in its directory than at its entries";
   return content;
 }
 
