@@ -21,6 +21,8 @@ namespace {
 
 constexpr auto kUse = asio::as_tuple(asio::use_awaitable_t<Executor>{});
 constexpr std::size_t kReadBytes = 8 * 1024;
+// How long a connection that was accepted last may take to send its request.
+constexpr std::chrono::seconds kFirstRequest{1};
 // Room behind a body, so that simdjson, which reads past the end, can parse it in place.
 constexpr std::size_t kPadding = 64;
 
@@ -111,6 +113,16 @@ void Connection::close() {
   wake_.cancel();
 }
 
+void Connection::leave() {
+  leaving_ = true;
+  if (!idle_) return;
+  char byte = 0;
+  const auto waiting = ::recv(socket_.native_handle(), &byte, 1, MSG_PEEK | MSG_DONTWAIT);
+  if (waiting > 0) return;
+  if (!fresh_ || waiting == 0) return close();
+  deadline_ = std::min(deadline_, Clock::now() + kFirstRequest);
+}
+
 Awaitable<void> Connection::run() {
   const auto self = shared_from_this();
   while (socket_.is_open()) {
@@ -135,7 +147,8 @@ Awaitable<void> Connection::run_refused() {
 
 Awaitable<std::expected<std::size_t, Connection::Refusal>> Connection::read_head() {
   idle_ = in_.empty();
-  deadline_ = Clock::now() + (idle_ ? shared_->limits.idle_time : shared_->limits.head_time);
+  const std::chrono::milliseconds idle_time = leaving_ ? kFirstRequest : shared_->limits.idle_time;
+  deadline_ = Clock::now() + (idle_ ? idle_time : shared_->limits.head_time);
   while (true) {
     if (!in_.empty()) {
       auto scan = scan_head(in_, shared_->limits);
@@ -144,7 +157,7 @@ Awaitable<std::expected<std::size_t, Connection::Refusal>> Connection::read_head
         co_return std::unexpected(error(scan.rejected->status, scan.rejected->message));
       }
       if (scan.length > 0) {
-        idle_ = false;
+        idle_ = fresh_ = false;
         deadline_ = Clock::time_point::max();
         co_return scan.length;
       }

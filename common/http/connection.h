@@ -42,7 +42,9 @@ class Connection : public std::enable_shared_from_this<Connection> {
   // Called about every quarter of a second: ends the waiting operation once its deadline has passed.
   void tick(Clock::time_point now);
   void close();
-  bool idle() const { return idle_; }
+  // For when no more are accepted: closes what is between two requests. A request that has arrived is still
+  // answered, read or not, and so is the first one of a new connection, which may take a second to come.
+  void leave();
 
  private:
   class Pending;
@@ -68,6 +70,8 @@ class Connection : public std::enable_shared_from_this<Connection> {
   Clock::time_point deadline_ = Clock::time_point::max();
   bool timed_out_ = false;
   bool idle_ = true;
+  bool fresh_ = true;  // no request has come yet
+  bool leaving_ = false;
 };
 
 }  // namespace pilotlight::http

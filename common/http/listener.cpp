@@ -1,7 +1,6 @@
 #include "common/http/listener.h"
 
 #include <boost/asio/co_spawn.hpp>
-#include <boost/asio/detached.hpp>
 #include <boost/asio/ip/v6_only.hpp>
 #include <charconv>
 #include <format>
@@ -85,8 +84,9 @@ struct Listener::Impl : std::enable_shared_from_this<Listener::Impl> {
     const bool full = open_connections() >= shared->limits.connections;
     const auto connection = std::make_shared<Connection>(std::move(socket), shared);
     connections.push_back(connection);
+    // Outside of the loop the coroutine begins later, and nothing else holds the connection until then.
     asio::co_spawn(acceptor.get_executor(), full ? connection->run_refused() : connection->run(),
-                   asio::detached);
+                   [connection](const std::exception_ptr&) {});
     if (connections.size() == 1) tick();
   }
 
@@ -109,10 +109,20 @@ struct Listener::Impl : std::enable_shared_from_this<Listener::Impl> {
     });
   }
 
-  void close_connections(bool only_idle) {
+  // What the kernel has accepted in our name.
+  void accept_waiting() {
+    boost::system::error_code failed;
+    acceptor.non_blocking(true, failed);
+    while (!failed) {
+      Socket socket(acceptor.get_executor());
+      acceptor.accept(socket, failed);
+      if (!failed) start(std::move(socket));
+    }
+  }
+
+  void for_each_connection(void (Connection::*what)()) {
     for (const auto& one : connections) {
-      const auto connection = one.lock();
-      if (connection && (!only_idle || connection->idle())) connection->close();
+      if (const auto connection = one.lock()) (*connection.*what)();
     }
   }
 
@@ -130,7 +140,7 @@ Listener::~Listener() {
   boost::system::error_code ignored;
   impl_->acceptor.close(ignored);
   impl_->timer.cancel();
-  impl_->close_connections(false);
+  impl_->for_each_connection(&Connection::close);
 }
 
 std::expected<void, std::string> Listener::listen(std::string_view address) {
@@ -166,9 +176,10 @@ Clock::time_point Listener::last_accepted() const {
 }
 
 void Listener::stop_accepting() {
+  impl_->accept_waiting();
   boost::system::error_code ignored;
   impl_->acceptor.close(ignored);
-  impl_->close_connections(true);
+  impl_->for_each_connection(&Connection::leave);
 }
 
 std::size_t Listener::connections() const {

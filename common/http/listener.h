@@ -69,7 +69,8 @@ class Listener {
   void close_after_answers();
   // When the latest connection was accepted.
   Exchange::Clock::time_point last_accepted() const;
-  // Closes the port and the connections that are between requests.
+  // Closes the port and the connections that are between requests. Nobody who was there before is turned
+  // away: what has arrived is answered, and a connection that is new has a second for its request.
   void stop_accepting();
   std::size_t connections() const;
 

@@ -2,11 +2,13 @@
 
 #include <gtest/gtest.h>
 
+#include <boost/asio/io_context.hpp>
 #include <chrono>
 #include <stdexcept>
 #include <thread>
 #include <vector>
 
+#include "common/http/listener.h"
 #include "common/http/testing.h"
 
 namespace pilotlight::http {
@@ -37,6 +39,33 @@ class ServerTest : public ::testing::Test {
   std::optional<Server> server_;
 };
 
+// The listener on the test's own thread, so that a moment can be held.
+class LeavingTest : public ::testing::Test, protected Service {
+ protected:
+  LeavingTest() {
+    EXPECT_TRUE(listener_.listen("127.0.0.1:0"));
+    listener_.close_after_answers();
+  }
+  std::expected<std::uint64_t, Response> admit(Request& /*head*/) override { return 100; }
+  void serve(const std::shared_ptr<Exchange>& exchange) override { exchange->respond({.body = "here"}); }
+
+  // While the loop turns in the background.
+  Answer answer(RawClient& client) {
+    const std::jthread loop([this] { io_.run_for(std::chrono::seconds(3)); });
+    const Answer answer = client.read();
+    io_.stop();
+    return answer;
+  }
+  void turn(milliseconds time) {
+    io_.restart();
+    io_.run_for(time);
+    io_.restart();
+  }
+
+  boost::asio::io_context io_;
+  Listener listener_{io_, *this, Limits{}};
+};
+
 constexpr std::string_view kGet = "GET /a HTTP/1.1\r\nHost: h\r\n\r\n";
 
 TEST_F(ServerTest, AnswersAGetAndAPost) {
@@ -53,6 +82,40 @@ TEST_F(ServerTest, KeepsTheConnectionAndAnswersPipelinedRequestsInOrder) {
   EXPECT_EQ(client.read().body, "GET /1? ");
   EXPECT_EQ(client.read().body, "POST /2? hi");
   EXPECT_EQ(client.read().body, "GET /3? ");
+}
+
+TEST_F(LeavingTest, AConnectionThatTheKernelHasAcceptedIsServed) {
+  RawClient client(listener_.port());
+  client.send(kGet);
+  listener_.stop_accepting();
+  EXPECT_EQ(answer(client).body, "here");
+}
+
+TEST_F(LeavingTest, AConnectionThatHasJustBeenMadeMaySendItsRequest) {
+  RawClient client(listener_.port());
+  turn(milliseconds(20));
+  listener_.stop_accepting();
+  turn(milliseconds(300));
+  client.send(kGet);
+  const Answer last = answer(client);
+  EXPECT_EQ(last.body, "here");
+  EXPECT_TRUE(last.closed);
+}
+
+TEST_F(LeavingTest, AConnectionThatNeverSendsAnythingIsClosedSoon) {
+  RawClient client(listener_.port());
+  turn(milliseconds(20));
+  listener_.stop_accepting();
+  turn(milliseconds(1600));
+  EXPECT_EQ(listener_.connections(), 0U);
+}
+
+TEST_F(LeavingTest, ARequestThatHasArrivedAndWasNotReadYetIsAnswered) {
+  RawClient client(listener_.port());
+  turn(milliseconds(20));
+  client.send(kGet);
+  listener_.stop_accepting();
+  EXPECT_EQ(answer(client).body, "here");
 }
 
 TEST_F(ServerTest, ReadsAHeadThatComesByteByByte) {
