@@ -4,13 +4,14 @@ twice, and each answer is that of the revision which gave it."""
 import contextlib
 import json
 import os
+import signal
 import time
 
 import bundles
 import pytest
 from kube import condition, settled
 from load import Load
-from machines import frozen
+from machines import front_of, frozen
 from witness import Witness
 
 from conftest import manifest
@@ -27,8 +28,9 @@ def pods(kube, name):
     return [pod for pod in kube.list("pods", f"app.kubernetes.io/instance={name}") if "deletionTimestamp" not in pod["metadata"]]
 
 
-def await_last_drain(kube, name, seconds=90):
-    """Until the pods that were told to end are gone, which is when they can no longer fail anybody."""
+def await_last_drain(kube, name, seconds=150):
+    """Until the pods that were told to end are gone, which is when they can no longer fail anybody. A kubelet that misses
+    a container's end takes a minute to find out."""
     deadline = time.monotonic() + seconds
     while any("deletionTimestamp" in pod["metadata"] for pod in kube.list("pods", f"app.kubernetes.io/instance={name}")):
         assert time.monotonic() < deadline, f"pods of {name} are still there {seconds} s after they were told to end"
@@ -163,6 +165,18 @@ def four(kube, store, folder):
     model = kube.until("modeldeployment", "four", serving(4), 180)
     yield model["status"]["stableRevision"]
     kube.delete("modeldeployment", "four")
+
+
+def test_the_client_would_notice(kube, four):
+    """What cannot be hidden is a front that is killed: were nothing counted here, the zeros of the others meant nothing."""
+    address = kube.get("service", "four")["spec"]["clusterIP"]
+    with Load(address, BODY) as load:
+        load.wait_for(20)
+        os.kill(front_of(pods(kube, "four")[0]["metadata"]["name"]), signal.SIGKILL)
+        kube.until("modeldeployment", "four", lambda m: not serving(4)(m), 60)
+        kube.until("modeldeployment", "four", serving(4), 120)
+        load.wait_for(40)
+    assert load.failures and len(load.failures) < load.sent / 2, load
 
 
 def test_pods_that_somebody_deletes(kube, figures, four):

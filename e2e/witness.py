@@ -119,7 +119,9 @@ class Witness:
                 continue  # of before we came
             count += 1
             then = self._around(pods, at)
-            complaints = [*_against_the_table(model, spec), *_against_the_pods(model, spec, then)]
+            complaints = _against_the_table(model, spec)
+            if then:
+                complaints += _against_the_pods(model, spec, then)
             if complaints:
                 brief = {c["type"]: f"{c['status']} {c['reason']}" for c in model["status"]["conditions"]}
                 wrong.append(f"{'; '.join(complaints)}\n  {model['status']['rollout']}\n  {brief}\n  pods: {then}")
@@ -137,7 +139,7 @@ class Witness:
 
     def _history(self) -> list[tuple[float, tuple[_Pod, ...]]]:
         """The pods after each change, and when."""
-        now, history = {}, [(0.0, ())]
+        now, history = {}, []
         for at, kind, document in self._pods.events:
             uid = document["metadata"]["uid"]
             if kind == "DELETED":
@@ -149,7 +151,7 @@ class Witness:
 
     @staticmethod
     def _around(history: list, at: float) -> list[tuple[_Pod, ...]]:
-        """How the pods were shortly before `at`. Our two watches may differ by a moment."""
+        """How the pods were shortly before `at`; empty: we do not know. Our two watches may differ by a moment."""
         before = [pods for when, pods in history if when <= at - LAG][-1:]
         return before + [pods for when, pods in history if at - LAG < when <= at + 0.5]
 
