@@ -83,12 +83,15 @@ struct Other {
   std::string content;
   const char* says;
   const char* remedy;
+  std::string (*make)() =
+      nullptr;  // the content, if that takes long: every run of any test here makes the table
 };
 
 class OtherFormat : public ::testing::TestWithParam<Other> {};
 
 TEST_P(OtherFormat, IsNamed) {
-  const auto format = detect_format(bytes(GetParam().content));
+  const std::string content = GetParam().make ? GetParam().make() : GetParam().content;
+  const auto format = detect_format(bytes(content));
   ASSERT_FALSE(format);
   EXPECT_EQ(format.error().reason, "UnsupportedFormat");
   EXPECT_THAT(format.error().message, HasSubstr(GetParam().says));
@@ -122,7 +125,7 @@ const Other kOthers[] = {
     {"ZipWithAnAbsoluteName", zip_of({"m/code/x.py", "/etc/passwd"}), "an absolute name", ""},
     {"ZipWithALink", zip_with_a_link(), "an entry that is no file", ""},
     {"ZipThatIsEncrypted", encrypted_zip(), "encrypted entries", ""},
-    {"ZipOfMany", zip_of_many(), "more than 65536 entries", ""},
+    {"ZipOfMany", "", "more than 65536 entries", "", zip_of_many},
     {"ZipWithTwoSizesForAnEntry", patched(good_zip(), kCentral, 24, kTwoGigabytes),
      "expand to far more than the file", ""},
     {"ZipThatLiesAboutASize",
@@ -137,7 +140,7 @@ const Other kOthers[] = {
      "other names in its directory", ""},
     {"ZipWithAnotherNameAtItsEntry", patched(good_zip(), kLocal, 30, "m/code/y.py"),
      "other names in its directory", ""},
-    {"ZipBomb", zip_bomb(), "expand to far more than the file", ""},
+    {"ZipBomb", "", "expand to far more than the file", "", zip_bomb},
     {"Keras", "\x89HDF\r\n\x1a\n", "an HDF5 file", "torch.jit.script"},
     {"Safetensors", testing::write_safetensors({testing::floats("w", {1}, {1})}), "safetensors",
      "torch.jit.script"},
