@@ -98,7 +98,7 @@ struct Storage {
   json volumes = json::array();
   json mounts = json::array();
 
-  void Add(const char* name, const char* path, bool read_only, json source) {
+  void Add(const char* name, const char* path, bool read_only, const json& source) {
     json volume = {{"name", name}};
     volume.update(source);
     volumes.push_back(std::move(volume));

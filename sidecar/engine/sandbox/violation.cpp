@@ -66,6 +66,7 @@ bool answer_opening(int number, ucontext_t& context) {
   }
   if (!opening_is_answered || (argument(context, path + 1) & kWriting) != O_RDONLY) return false;
   const int before = errno;
+  // NOLINTNEXTLINE(performance-no-int-to-ptr): a system call's arguments are numbers
   set_result(context, open_for_reading(reinterpret_cast<const char*>(argument(context, path))));
   errno = before;
   return true;
