@@ -9,11 +9,11 @@
 namespace pilotlight::engine {
 namespace {
 
-constexpr std::size_t kMostText = 40;
+constexpr std::size_t kMostOfAName = 40;
 
 // "2.6.0+cu126": which build it was says less than its release.
 std::string release(const std::string& version) {
-  return Printable(version.substr(0, version.find('+')), kMostText);
+  return Printable(version.substr(0, version.find('+')), kMostOfAName);
 }
 
 // "1.21" is 1.21.0.
@@ -38,7 +38,7 @@ std::vector<Drift> find_drift(const Exporter& exporter, ModelFormat format) {
   }
   // Machine code has the instructions that it was compiled for, and is refused where they are lacking.
   if (format != ModelFormat::kAotInductor)
-    compare("cpu", Printable(exporter.cpu, kMostText), at::get_cpu_capability());
+    compare("cpu", Printable(exporter.cpu, kMostOfAName), at::get_cpu_capability());
   return found;
 }
 

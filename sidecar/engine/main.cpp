@@ -83,7 +83,7 @@ wire::FailureClass class_of(const Fault& fault, bool pinned) {
 }
 
 // What a bundle's author wrote may be part of a message, and be as long as they liked.
-constexpr std::size_t kMostText = 2000;
+constexpr std::size_t kMostOfAFault = 2000;
 
 int report_failure(Fault fault, bool pinned, std::string phase) {
   if (fault.reason == "OutOfMemory" && device_present()) {
@@ -92,8 +92,8 @@ int report_failure(Fault fault, bool pinned, std::string phase) {
   const wire::Failure failure{.failure_class = class_of(fault, pinned),
                               .reason = std::move(fault.reason),
                               .phase = std::move(phase),
-                              .message = Printable(fault.message, kMostText),
-                              .remedy = Printable(fault.remedy, kMostText)};
+                              .message = Printable(fault.message, kMostOfAFault),
+                              .remedy = Printable(fault.remedy, kMostOfAFault)};
   const auto sent = wire::send_json(wire::kEngineSocket, wire::Kind::kFailed, wire::to_json(failure));
   return sent ? kRefused : kProtocol;
 }
