@@ -808,6 +808,8 @@ TEST(Degraded, SaysSoWithTheReasonAndADeadline) {
   cluster.Kubernetes();
   cluster.Run();
   EXPECT_EQ(cluster.status().rollout.phase, Phase::kComplete);
+  EXPECT_EQ(std::ranges::count(cluster.EventReasons(), "Degraded"), 1);
+  EXPECT_EQ(cluster.events.back().reason, "Recovered");
 }
 
 TEST(Degraded, IsReadyWithOneMissingOfSeveral) {

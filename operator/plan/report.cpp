@@ -215,6 +215,9 @@ void Planner::AnnouncePhase() {
       return say("Reverting", stable_ + " takes the place of the revision that is not asked for any more");
     case Phase::kStopped:
       return say("ScaledToZero", "spec.replicas is 0: all pods end");
+    case Phase::kDegraded:
+      return say("Degraded", std::to_string(next_.ready_replicas) + " of " + std::to_string(wanted_) +
+                                 " pods serve; the others are waited for");
     case Phase::kScaling:
       return say("Scaling", "there shall be " + std::to_string(wanted_) + " pods");
     case Phase::kComplete:
