@@ -14,20 +14,27 @@ void Planner::Candidate() {
   next_.candidate_revision = target_;
   const api::ReplicaSet* rs = fleet_.Find(target_);
   if (model_.spec.rollout.paused) return Pause(rs);
+  if (rs != nullptr && !rs->digest.empty() && rs->traffic == kTrafficService) {
+    Grow(*rs);
+  } else if (rs != nullptr) {
+    Prove(*rs);
+  } else {
+    Enter(Phase::kProving);
+    Await({"Starting", "the first pod of " + target_ + " is being made", false});
+    KeepStable();
+  }
+  // Last: what scaling takes away makes room for it.
   CreateRevision();
-  if (rs != nullptr && !rs->digest.empty() && rs->traffic == kTrafficService) return Grow(*rs);
-  if (rs != nullptr) return Prove(*rs);
-  KeepStable();
-  Enter(Phase::kProving);
-  Await({"Starting", "the first pod of " + target_ + " is being made", false});
 }
 
 // Everything stays as it is, but for what scaling asks for. A proof that comes in is noted.
 void Planner::Pause(const api::ReplicaSet* rs) {
   Enter(Phase::kPaused);
   Await({"Paused", "spec.rollout.paused is true", false});
-  if (rs == nullptr || rs->traffic != kTrafficService) {
-    if (rs == nullptr || NoteProof(*rs) != Trial::kFailed) KeepStable();
+  if (rs == nullptr || rs->digest.empty() || rs->traffic != kTrafficService) {
+    const bool on_trial = rs != nullptr && Record(target_).phase != api::RevisionPhase::kProven;
+    if (!on_trial || NoteProof(*rs) != Trial::kFailed) KeepStable();
+    Expel();
     return;
   }
   const Side candidate = SideOf(*rs, Available());

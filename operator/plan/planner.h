@@ -39,6 +39,7 @@ class Planner {
     kFailed,   // all is decided, and said
   };
   void Prove(const api::ReplicaSet& rs);
+  void Expel();
   Trial NoteProof(const api::ReplicaSet& rs);
   Trial Judge(const api::ReplicaSet& rs);
   void NoteBytes(const api::Pod& pod);

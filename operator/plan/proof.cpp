@@ -56,8 +56,18 @@ void Planner::Prove(const api::ReplicaSet& rs) {
   // A revision that ran before comes back with as many pods as it still has.
   const std::int64_t least = trial == Trial::kDoubted ? 2 : 1;
   const std::int64_t pods = rs.digest.empty() ? least : std::max(rs.replicas, least);
-  if (rs.replicas != pods) Change(rs, pods, kTrafficNone, rs.digest);
+  if (rs.replicas != pods || rs.traffic != kTrafficNone) Change(rs, pods, kTrafficNone, rs.digest);
+  Expel();
   ReplaceHopeless(rs);
+}
+
+// Whoever labelled it, nothing that is bound to nothing stays in the Service.
+void Planner::Expel() {
+  for (const api::Pod* pod : fleet_.Pods(target_)) {
+    if (pod->traffic != kTrafficService || !pod->digest.empty()) continue;
+    decision_.actions.emplace_back(
+        LabelPod{pod->meta.name, pod->meta.uid, pod->meta.resource_version, kTrafficNone, {}});
+  }
 }
 
 // A proof is in the status when this returns, and so is what speaks against the revision. One pod that passes
