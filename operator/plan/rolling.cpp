@@ -43,11 +43,10 @@ std::int64_t Spare(const api::Rollout& rollout, std::int64_t replicas) {
 Sizes Roll(const Bounds& bounds, const Side& from, const Side& to) {
   const std::int64_t room = std::max(bounds.Most() - from.replicas, to.replicas);
   const std::int64_t size = std::min(room, bounds.replicas);
-  Side left = to;  // after what scaling down takes of it
-  left.serving = std::min(to.serving, std::max<std::int64_t>(size - (to.ready - to.serving), 0));
-  return {.from = std::clamp<std::int64_t>(Behind(bounds, from, size < to.replicas ? left : to), 0,
-                                           from.replicas),
-          .to = size};
+  Side left = to;  // after what scaling down takes of it, now or since it was last told to
+  left.serving =
+      std::min(to.serving, std::max<std::int64_t>(std::min(size, to.replicas) - (to.ready - to.serving), 0));
+  return {.from = std::clamp<std::int64_t>(Behind(bounds, from, left), 0, from.replicas), .to = size};
 }
 
 std::int64_t Hold(const Bounds& bounds, const Side& stable, const Side& candidate) {
