@@ -50,6 +50,7 @@ void Planner::Keep(const api::ReplicaSet& rs, std::int64_t replicas) {
     Change(rs, replicas, kept.traffic, kept.digest);
   Admit(kept);
   Recheck(kept);
+  ReplaceHopeless(kept);
 }
 
 Side Planner::SideOf(const api::ReplicaSet& rs, std::chrono::seconds at_least) const {

@@ -137,14 +137,12 @@ void Planner::Steady() {
   if (reverts) {
     Enter(Phase::kReverting);
     AwaitPods(stable_);
-    ReplaceHopeless(rs);
   } else if (before == Phase::kRetiring && PodsLeftBut(stable_)) {
     Enter(Phase::kRetiring);
   } else if (fleet_.CountServing(stable_) < wanted_ || scaled) {
     const bool waiting_already = before == Phase::kScaling || before == Phase::kDegraded;
     Enter(scaled ? Phase::kScaling : waiting_already ? before : Phase::kDegraded);
     AwaitPods(stable_);
-    ReplaceHopeless(rs);
   } else {
     Enter(PodsLeftBut(stable_) ? Phase::kRetiring : Phase::kComplete);
   }

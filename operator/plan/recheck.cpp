@@ -2,6 +2,7 @@
 #include <algorithm>
 #include <vector>
 
+#include "operator/plan/names.h"
 #include "operator/plan/planner.h"
 
 namespace pilotlight::plan {
@@ -45,7 +46,11 @@ void Planner::Recheck(const api::ReplicaSet& rs) {
   const std::int64_t sound =
       serving - std::ranges::count_if(drifted, [&](const api::Pod* pod) { return fleet_.Serves(*pod); });
   // One of several may be missing: what is called Ready stays so.
-  const bool may_go = sound > 0 && serving > Needed(model_.spec);
+  // One thing at a time: not while pods come and go for another reason. And not by an invalid spec's numbers.
+  const api::ReplicaSet* candidate = fleet_.Find(next_.candidate_revision);
+  const bool moves = rs.replicas != wanted_ || Leaver() != nullptr ||
+                     (candidate != nullptr && candidate->traffic == kTrafficService);
+  const bool may_go = !moves && sound > 0 && serving > wanted_ - Spare(model_.spec.rollout, wanted_);
   const api::Pod* goes = !drifted.empty() && may_go && MayReplace() ? drifted.front() : nullptr;
   for (const api::RecheckFailure& failure : next_.recheck_failures) {
     if (std::ranges::contains(model_.status.recheck_failures, failure.pod, &api::RecheckFailure::pod))
