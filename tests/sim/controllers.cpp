@@ -38,8 +38,9 @@ std::vector<const Pod*> VictimsFirst(const ApiServer& api, const ReplicaSet& rs)
   return pods;
 }
 
-Controllers::Controllers(EventQueue& queue, Random& random, ApiServer& api, const Weather& weather)
-    : queue_(queue), random_(random), api_(api), weather_(weather) {}
+Controllers::Controllers(EventQueue& queue, Random& random, ApiServer& api, const Weather& weather,
+                         Ledger& ledger)
+    : queue_(queue), random_(random), api_(api), weather_(weather), ledger_(ledger) {}
 
 void Controllers::Changed(ObjectKind kind) {
   if (kind == ObjectKind::kReplicaSet || kind == ObjectKind::kPod) SyncSoon(5ms, 80ms);
@@ -93,6 +94,8 @@ void Controllers::Sync(const ReplicaSet& rs) {
 
 void Controllers::Create(const ReplicaSet& rs) {
   const std::string uid = api_.NewUid();
+  // Born of a template that somebody changed by hand.
+  if (ledger_.tampered.contains(rs.meta.uid)) ledger_.tampered.insert(uid);
   api_.Put(api_.pods, Pod{.meta = {.name = rs.meta.name + "-" + uid,
                                    .ns = ApiServer::kNamespace,
                                    .uid = uid,

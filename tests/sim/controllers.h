@@ -5,6 +5,7 @@
 
 #include "tests/sim/api_server.h"
 #include "tests/sim/event_queue.h"
+#include "tests/sim/ledger.h"
 #include "tests/sim/weather.h"
 
 namespace pilotlight::sim {
@@ -14,7 +15,7 @@ namespace pilotlight::sim {
 // Thread-safety: one thread.
 class Controllers {
  public:
-  Controllers(EventQueue& queue, Random& random, ApiServer& api, const Weather& weather);
+  Controllers(EventQueue& queue, Random& random, ApiServer& api, const Weather& weather, Ledger& ledger);
 
   void Changed(ObjectKind kind);
 
@@ -30,6 +31,7 @@ class Controllers {
   Random& random_;
   ApiServer& api_;
   const Weather& weather_;
+  Ledger& ledger_;
   bool syncing_ = false;
   bool collecting_ = false;
 };

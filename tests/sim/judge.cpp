@@ -124,11 +124,11 @@ std::int64_t Judge::Excused(const plan::Observed& seen, const std::set<std::stri
   });
 }
 
-// Pods asked for, but for those of revisions that are on their way out already.
-std::int64_t Judge::Asked(const std::string& candidate) const {
+// Pods asked for in the Service. Those on trial, one or two, come on top.
+std::int64_t Judge::Asked() const {
   std::int64_t asked = 0;
   for (const auto& [name, rs] : api_.replica_sets.all()) {
-    if (rs->traffic == kTrafficService || name == candidate) asked += rs->replicas;
+    if (rs->traffic == kTrafficService) asked += rs->replicas;
   }
   return asked;
 }
@@ -140,10 +140,8 @@ WriteResult Judge::CheckWrite(const Write& write, const std::function<WriteResul
     if (result) CheckStatus(write, before);
     return result;
   }
-  const std::string& candidate = write.decision.status ? write.decision.status->candidate_revision
-                                                       : write.seen.model.status.candidate_revision;
   const std::set<std::string> serving = Serving();
-  const std::int64_t asked = Asked(candidate);
+  const std::int64_t asked = Asked();
   CheckTarget(*write.action);
   const WriteResult result = apply();
   if (!result) return result;
@@ -153,33 +151,57 @@ WriteResult Judge::CheckWrite(const Write& write, const std::function<WriteResul
   return result;
 }
 
+// What the operator's view does not show as serving yet, it cannot spare either.
 void Judge::CheckAvailable(const Write& write, const std::set<std::string>& before) const {
   if (ledger_.service_tampered || api_.service() == nullptr) return;
+  if (ledger_.two_writers || !ledger_.tampered.empty()) return;
   const std::set<std::string> after = Serving();
-  if (after.size() >= before.size()) return;
+  std::int64_t unknown = 0;
+  bool lost = false;
+  for (const std::string& uid : before) {
+    if (after.contains(uid)) continue;
+    const auto pod = std::ranges::find(write.seen.pods, uid, [](const Pod& each) { return each.meta.uid; });
+    const bool known = pod != write.seen.pods.end() && SeenServing(write.seen, *pod);
+    lost = lost || known;
+    unknown += known ? 0 : 1;
+  }
   const api::ModelDeployment& model = write.seen.model;
-  const std::int64_t left = std::ssize(after) + Excused(write.seen, before, "");
-  Require(model.errors.empty(), [] { return std::string("an invalid spec has cost serving pods"); });
-  std::int64_t needed = model.spec.replicas - Unavailable(model.spec);
+  if (!lost) return;
+  // Who takes back the only revision that there ever was takes back its pods.
+  if (model.status.stable_revision.empty() && IsCondemned(model.spec.rollout.abort)) return;
   // A pod that gives other answers than it should is replaced while all others serve.
-  if (const auto* remove = std::get_if<plan::Delete>(write.action);
-      remove != nullptr && remove->kind == plan::Kind::kPod)
-    needed = std::min(needed, Enough(model.spec));
+  const auto* remove = std::get_if<plan::Delete>(write.action);
+  const bool replaced = remove != nullptr && remove->kind == plan::Kind::kPod;
+  api::Spec spec = model.spec;
+  // What an invalid spec says of numbers means nothing.
+  if (!model.errors.empty()) spec.replicas = replaced ? std::ssize(before) : std::ssize(before) + 1;
+  const std::int64_t left = std::ssize(after) + unknown + Excused(write.seen, before, "") + Unlisted(write);
+  const std::int64_t needed = replaced ? Enough(spec) : spec.replicas - Unavailable(spec);
   Require(left >= needed, [&] {
     return "an action of the operator leaves " + std::to_string(left) + " pods serving, of " +
            std::to_string(needed) + " that must";
   });
 }
 
+// When a user scales down, Kubernetes may keep a pod that is ready and will be listed in a moment for one
+// that is listed: as many will serve.
+std::int64_t Judge::Unlisted(const Write& write) const {
+  const auto* change = std::get_if<plan::ChangeReplicaSet>(write.action);
+  if (change == nullptr || change->replicas != write.seen.model.spec.replicas) return 0;
+  return std::ranges::count_if(write.seen.pods, [&](const Pod& pod) {
+    return pod.meta.revision == change->name && pod.traffic == kTrafficService && !pod.digest.empty() &&
+           pod.ready && !pod.meta.deleting && !SeenServing(write.seen, pod);
+  });
+}
+
 void Judge::CheckBounds(const Write& write, std::int64_t before) const {
   const api::ModelDeployment& model = write.seen.model;
-  const std::string& candidate =
-      write.decision.status ? write.decision.status->candidate_revision : model.status.candidate_revision;
-  const std::int64_t after = Asked(candidate);
-  if (after <= before || !model.errors.empty()) return;
-  const std::int64_t most = model.spec.replicas + Surge(model.spec) + 1;
+  const std::int64_t after = Asked();
+  if (ledger_.two_writers || ledger_.template_tampered || after <= before || !model.errors.empty()) return;
+  const std::int64_t most = model.spec.replicas + Surge(model.spec);
   Require(after <= most, [&] {
-    return "the operator asks for " + std::to_string(after) + " pods, of " + std::to_string(most) + " it may";
+    return "the operator asks for " + std::to_string(after) + " pods in the Service, of " +
+           std::to_string(most) + " it may";
   });
 }
 
@@ -187,12 +209,12 @@ void Judge::CheckBounds(const Write& write, std::int64_t before) const {
 void Judge::CheckTarget(const plan::Action& action) const {
   if (const auto* create = std::get_if<plan::Create>(&action)) {
     if (create->kind != plan::Kind::kReplicaSet) return;
-    Require(!ledger_.condemned.contains(create->name) || api_.replica_sets.Find(create->name) != nullptr,
+    Require(!IsCondemned(create->name) || api_.replica_sets.Find(create->name) != nullptr,
             [&] { return create->name + " was given up, and is made again"; });
   } else if (const auto* change = std::get_if<plan::ChangeReplicaSet>(&action)) {
     const ReplicaSet* rs = api_.replica_sets.Find(change->name);
     if (rs == nullptr || rs->meta.uid != change->uid) return;
-    if (ledger_.condemned.contains(change->name)) {
+    if (IsCondemned(change->name)) {
       Require(change->replicas <= rs->replicas,
               [&] { return change->name + " was given up, and gets pods"; });
       Require(change->traffic == kTrafficNone || rs->traffic == kTrafficService,
@@ -200,7 +222,7 @@ void Judge::CheckTarget(const plan::Action& action) const {
     }
     Require(change->traffic == kTrafficNone || IsDigest(change->digest),
             [&] { return change->name + " enters the Service bound to nothing"; });
-    Require(change->replicas <= 1 || IsDigest(change->digest),
+    Require(change->replicas <= 2 || IsDigest(change->digest),
             [&] { return change->name + " grows before it is proven"; });
     Require(rs->digest.empty() || rs->digest == change->digest || ledger_.tampered.contains(rs->meta.uid),
             [&] { return change->name + " changes what it is bound to"; });
@@ -208,7 +230,7 @@ void Judge::CheckTarget(const plan::Action& action) const {
     const Pod* pod = api_.pods.Find(label->name);
     if (pod == nullptr || pod->meta.resource_version != label->resource_version) return;
     if (label->traffic != kTrafficService) return;
-    Require(!ledger_.condemned.contains(pod->meta.revision) || pod->traffic == kTrafficService,
+    Require(!IsCondemned(pod->meta.revision) || pod->traffic == kTrafficService,
             [&] { return "a pod of " + pod->meta.revision + ", which was given up, enters the Service"; });
   }
 }
@@ -229,20 +251,27 @@ void Judge::CheckStatus(const Write& write, const api::Status& before) {
   CheckStable(write, before);
   CheckPhase(write);
   ledger_.status_lost = false;
-  for (const std::string& revision : ledger_.condemned) {
+  for (const auto& [revision, token] : ledger_.condemned) {
+    if (!IsCondemned(revision)) continue;
     const api::RevisionStatus* record = write.status->FindRevision(revision);
     Require(record == nullptr || GivenUp(*record),
             [&] { return "status forgets that " + revision + " was given up"; });
   }
   for (const api::RevisionStatus& record : write.status->revisions) {
-    if (GivenUp(record)) ledger_.condemned.insert(record.name);
+    if (GivenUp(record)) ledger_.condemned[record.name] = record.retry;
   }
+}
+
+bool Judge::IsCondemned(const std::string& revision) const {
+  const auto found = ledger_.condemned.find(revision);
+  return found != ledger_.condemned.end() && !ledger_.two_writers && api_.model() != nullptr &&
+         api_.model()->spec.rollout.retry == found->second;
 }
 
 void Judge::CheckStable(const Write& write, const api::Status& before) const {
   const std::string& stable = write.status->stable_revision;
   if (stable.empty() || stable == before.stable_revision || ledger_.status_lost) return;
-  Require(!ledger_.condemned.contains(stable), [&] { return stable + " was given up, and becomes stable"; });
+  Require(!IsCondemned(stable), [&] { return stable + " was given up, and becomes stable"; });
   const ReplicaSet* rs = api_.replica_sets.Find(stable);
   // Somebody may just have taken it away by hand.
   if (rs == nullptr) return;
@@ -262,7 +291,7 @@ void Judge::CheckStable(const Write& write, const api::Status& before) const {
   const std::chrono::seconds at_least(write.seen.model.spec.rollout.min_ready_seconds);
   for (const Pod& pod : write.seen.pods) {
     if (pod.meta.revision != stable || !SeenServing(write.seen, pod)) continue;
-    Require(write.seen.now - *pod.ready_since >= at_least,
+    Require(at_least.count() == 0 || write.seen.now - *pod.ready_since >= at_least,
             [&] { return stable + " becomes stable before its pods were ready for minReadySeconds"; });
   }
 }

@@ -41,7 +41,8 @@ class Judge {
   // all.
   std::int64_t Excused(const plan::Observed& seen, const std::set<std::string>& serving,
                        const std::string& revision) const;
-  std::int64_t Asked(const std::string& candidate) const;
+  std::int64_t Asked() const;
+  std::int64_t Unlisted(const Write& write) const;
   void CheckAvailable(const Write& write, const std::set<std::string>& before) const;
   void CheckBounds(const Write& write, std::int64_t before) const;
   void CheckTarget(const plan::Action& action) const;
@@ -49,6 +50,7 @@ class Judge {
   void CheckStable(const Write& write, const api::Status& before) const;
   void CheckPhase(const Write& write) const;
   void Note(const plan::Action& action);
+  bool IsCondemned(const std::string& revision) const;
 
   const ApiServer& api_;
   const Nodes& nodes_;

@@ -13,6 +13,7 @@ Outcome Run(const Scenario& scenario, Coverage& coverage, Disturbance disturbanc
   } catch (const Violation& violation) {
     outcome.violation = violation.what();
   }
+  outcome.rest = world.rest();
   outcome.end = world.Describe();
   outcome.writes = world.writes();
   outcome.arrivals = world.arrivals();

@@ -10,6 +10,7 @@ namespace pilotlight::sim {
 
 struct Outcome {
   std::string violation;  // empty: none
+  std::string rest;       // World::rest
   std::string end;        // World::Describe
   std::size_t writes = 0;
   std::size_t arrivals = 0;

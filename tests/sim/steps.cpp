@@ -66,7 +66,6 @@ void World::TakeUsers(const Step& step) {
     case Do::kScale:
       return Edit({{"replicas", argument}});
     case Do::kRetry:
-      ledger_.condemned.clear();
       return Edit({{"rollout", {{"retry", "token-" + std::to_string(++retries_)}}}});
     case Do::kMinReady:
       return Edit({{"rollout", {{"minReadySeconds", argument}}}});
@@ -144,6 +143,7 @@ void World::TakeHands(const Step& step) {
     case Do::kTamperReplicaSet:
       if (const auto rs = Pick(api_.replica_sets, argument)) {
         ledger_.tampered.insert(rs->meta.uid);
+        ledger_.template_tampered = true;
         api::ReplicaSet next = *rs;
         next.traffic = rs->traffic == plan::kTrafficNone ? plan::kTrafficService : plan::kTrafficNone;
         api_.Put(api_.replica_sets, std::move(next));
@@ -247,6 +247,7 @@ void World::TakeOperators(const Step& step) {
       operators_[0]->clock_ahead = 30s * (argument - 2);
       return;
     case Do::kSecondOperator:
+      ledger_.two_writers = true;
       if (!operators_[1]->running()) operators_[1]->Start();
       return;
     case Do::kOneOperator:

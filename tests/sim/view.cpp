@@ -38,15 +38,17 @@ void View::Arrive(ObjectKind kind, std::size_t position) {
   bool news = false;
   while (watch.position() < position) {
     const bool nth = ++arrivals_ == lose_nth;
-    const bool lost = std::exchange(state.lose_next, false) || nth;
-    watch.Deliver(lost);
-    news = news || !lost;
-    if (!lost) continue;
-    const Millis until = nth ? Millis(20'000) : state.lost_for;
-    queue_.After(until, [this, kind] {
-      At(kind).List();
-      arrived_(kind);
-    });
+    if (nth || std::exchange(state.lose_next, false)) {
+      const Millis until = nth ? Millis(20'000) : state.lost_for;
+      state.frozen_until = queue_.now() + until;
+      queue_.After(until, [this, kind] {
+        At(kind).List();
+        arrived_(kind);
+      });
+      break;
+    }
+    watch.Deliver();
+    news = true;
   }
   if (news) arrived_(kind);
 }

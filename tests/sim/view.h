@@ -21,8 +21,8 @@ class WatchBase {
   virtual ~WatchBase() = default;
   // Changes that the server has made.
   virtual std::size_t Published() const = 0;
-  // The next change; `lost`: it never arrives.
-  virtual void Deliver(bool lost) = 0;
+  // The next change.
+  virtual void Deliver() = 0;
   virtual void List() = 0;
   virtual std::string UidOf(const std::string& name) const = 0;  // empty: not there, or going
 
@@ -40,10 +40,9 @@ class Watch : public WatchBase {
   explicit Watch(const Collection<T>& server) : server_(server) {}
 
   std::size_t Published() const override { return server_.log().size(); }
-  void Deliver(bool lost) override {
+  void Deliver() override {
     const Change<T>& change = server_.log()[position_++];
     seen_up_to_ = change.version;
-    if (lost) return;
     if (change.after) {
       store_.insert_or_assign(change.name, change.after);
     } else {
@@ -83,7 +82,8 @@ class View {
   // Nothing of this kind arrives for so long.
   void Freeze(ObjectKind kind, Millis time);
   void FreezeAll(Millis time);
-  // The next change of this kind never arrives; only a new list, `until` later, shows what it was.
+  // The watch of this kind breaks at its next change: that one and those after it never arrive, and only a
+  // new list, `until` later, shows what has become of it all.
   void LoseNext(ObjectKind kind, Millis until);
   // All of it anew: after a start.
   void List();
@@ -95,7 +95,7 @@ class View {
   plan::Observed Observe() const;
   const WatchBase& of(ObjectKind kind) const { return *watches_[static_cast<std::size_t>(kind)]; }
 
-  // The so-many-th change that arrives is lost, as by LoseNext; 0: none. For the sweep.
+  // The so-many-th change that arrives is lost so; 0: none. For the sweep.
   std::size_t lose_nth = 0;
   std::size_t arrivals() const { return arrivals_; }
 

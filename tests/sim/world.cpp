@@ -32,7 +32,7 @@ World::World(std::uint64_t seed, Coverage& coverage, Disturbance disturbance)
       api_(queue_),
       nodes_(queue_, random_, api_, weather_, ledger_),
       network_(queue_, random_, api_, weather_),
-      controllers_(queue_, random_, api_, weather_),
+      controllers_(queue_, random_, api_, weather_, ledger_),
       judge_(api_, nodes_, network_, ledger_),
       coverage_(coverage),
       disturbance_(disturbance) {
@@ -106,6 +106,7 @@ void World::Run(const Scenario& scenario) {
   Say([] { return std::string("* all is well again"); });
   Heal();
   RunToRest();
+  rest_ = Describe();
   Say([] { return std::string("* the last wish"); });
   Settle(scenario);
   RunToRest();
@@ -119,6 +120,13 @@ void World::Heal() {
     return rs == nullptr || rs->digest != Digest(other.second);
   });
   weather_.Heal();
+  // A revision that the spec tells no more cannot be made anew: its ConfigMap comes from a backup.
+  for (const auto& [name, rs] : api_.replica_sets.all()) {
+    if (api_.config_maps.Find(name) != nullptr || api_.model() == nullptr) continue;
+    api::ConfigMap config{rs->meta};
+    config.meta.uid = api_.NewUid();
+    api_.Put(api_.config_maps, std::move(config));
+  }
   weather_.other_bytes = std::move(kept);
   nodes_.Heal();
   for (const auto& each : operators_) each->clock_ahead = 0ms;
@@ -133,7 +141,6 @@ void World::Settle(const Scenario& scenario) {
   spec["rollout"] = {
       {"minReadySeconds", 0}, {"progressDeadline", "10m"},       {"retry", "last"},         {"paused", false},
       {"abort", ""},          {"revisionHistoryLimit", nullptr}, {"rollingUpdate", nullptr}};
-  ledger_.condemned.clear();
   if (api_.model() == nullptr) {
     api_.CreateModel(spec);
   } else {
@@ -149,6 +156,9 @@ void World::RunToRest() {
 }
 
 void World::RequireRest() {
+  // By now the operator has set right what was done by hand.
+  if (api_.model() != nullptr && api_.model()->errors.empty()) ledger_.tampered.clear();
+  judge_.CheckWorld();
   if (const auto* model = api_.model();
       model != nullptr && model->errors.empty() && model->spec.replicas == 0) {
     for (const auto& [name, pod] : api_.pods.all()) {
@@ -161,7 +171,10 @@ void World::RequireRest() {
     const plan::Decision& last = *each->last();
     if (last.status || !last.actions.empty()) throw Violation("at rest, an operator still wants to write");
     if (last.again_after) throw Violation("at rest, an operator still waits for something");
-    if (!last.probe.empty()) throw Violation("at rest, an operator still asks pods");
+    // A pause may end a trial: who is on it is asked all the same.
+    const auto* model = api_.model();
+    const bool on_trial = model != nullptr && model->status.rollout.phase == api::Phase::kPaused;
+    if (!last.probe.empty() && !on_trial) throw Violation("at rest, an operator still asks pods");
   }
 }
 
@@ -180,18 +193,21 @@ std::string World::Describe() const {
   const std::string target = plan::RevisionName(*model);
   out << "spec " << model->spec.model.uri << " x" << model->spec.replicas << '\n';
   out << "phase " << api::ToString(status.rollout.phase) << ' ' << status.rollout.revision << ' '
-      << status.rollout.reason << ' ' << status.rollout.message << '\n';
+      << status.rollout.reason << '\n';
   out << "stable " << status.stable_revision << " candidate " << status.candidate_revision << " replicas "
       << status.replicas << " ready " << status.ready_replicas << ' ' << status.selector << ' ' << status.url
       << " rechecks " << status.recheck_failures.size() << '\n';
   for (const auto& condition : status.conditions) {
-    out << condition.type << ' ' << api::ToString(condition.status) << ' ' << condition.reason << '\n';
+    // The level of a proof is gone with a lost status.
+    const bool is_level = condition.type == "Validated";
+    out << condition.type << ' ' << api::ToString(condition.status) << ' '
+        << (is_level ? "" : condition.reason) << '\n';
   }
   if (const auto* record = status.FindRevision(target))
     out << "record " << api::ToString(record->phase) << ' ' << (record->digest.empty() ? "" : " bound")
         << '\n';
   for (const auto& [name, rs] : api_.replica_sets.all()) {
-    if (api_.config_maps.Find(name) == nullptr) out << name << " has no ConfigMap\n";
+    if (api_.config_maps.Find(name) == nullptr && !ledger_.two_writers) out << name << " has no ConfigMap\n";
     if (rs->replicas == 0 && rs->traffic == plan::kTrafficNone) continue;
     out << "ReplicaSet " << name << " x" << rs->replicas << ' ' << rs->traffic << ' '
         << (rs->digest.empty() ? "free" : "bound") << '\n';

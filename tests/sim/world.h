@@ -36,11 +36,13 @@ class World {
   World(const World&) = delete;
   World& operator=(const World&) = delete;
 
-  // Runs `scenario` from nothing. Then the world is well again, and comes to rest; then the user wants
-  // `final_version`, `final_replicas`, and all is to be as it is where nothing was ever in the way.
+  // Runs `scenario` from nothing. Then the world is well again, and comes to rest; then the user has
+  // a last wish (GoalOf), and all is to be as it is where nothing was ever in the way.
   void Run(const Scenario& scenario);
   // All that a user would see now, but for names and times: two worlds that ended alike print alike.
   std::string Describe() const;
+  // The same, as it was when the world had come to rest and before the last wish.
+  const std::string& rest() const { return rest_; }
 
   std::size_t writes() const { return writes_; }
   std::size_t arrivals() const { return operators_.front()->view().arrivals(); }
@@ -74,6 +76,7 @@ class World {
   Coverage& coverage_;
   const Disturbance disturbance_;
   std::vector<std::unique_ptr<Operator>> operators_;
+  std::string rest_;
   std::size_t writes_ = 0;
   int retries_ = 0;
 };

@@ -1,0 +1,70 @@
+// Each named scenario, with one thing going wrong at each place where it can: before and after every write,
+// and at every event. It ends as if nothing had.
+#include <gtest/gtest.h>
+
+#include <iostream>
+#include <map>
+#include <string>
+
+#include "tests/sim/named.h"
+#include "tests/sim/run.h"
+
+namespace pilotlight::sim {
+namespace {
+
+const std::map<WriteFate, std::string>& Fates() {
+  static const std::map<WriteFate, std::string> kFates = {
+      {WriteFate::kCrashBefore, "the operator dies before write "},
+      {WriteFate::kCrashAfter, "the operator dies after write "},
+      {WriteFate::kConflict, "somebody was faster than write "},
+      {WriteFate::kUnavailable, "the API server refuses write "},
+      {WriteFate::kTimeoutApplied, "no answer, but done: write "},
+      {WriteFate::kTimeoutLost, "no answer, and not done: write "},
+      {WriteFate::kStaleAfter, "nothing more is seen for a while after write "},
+  };
+  return kFates;
+}
+
+class Sweep : public ::testing::TestWithParam<Named> {};
+
+// With sanitizers a sample is enough.
+constexpr std::size_t kStride = PILOTLIGHT_SIM_STRIDE;
+
+TEST_P(Sweep, EndsTheSameWhateverGoesWrongAtOnePlace) {
+  const auto scenario = ParseScenario(GetParam().scenario);
+  ASSERT_TRUE(scenario);
+  Coverage coverage;
+  const Outcome usual = sim::Run(*scenario, coverage);
+  ASSERT_EQ(usual.violation, "");
+  std::size_t runs = 1;
+  const auto check = [&](const Disturbance& disturbance, const std::string& what) {
+    const Outcome outcome = sim::Run(*scenario, coverage, disturbance);
+    ++runs;
+    const std::string replay = what + "\nPILOTLIGHT_SIM_REPLAY='" + std::string(GetParam().scenario) + "'";
+    EXPECT_EQ(outcome.violation, "") << replay;
+    if (!outcome.violation.empty()) return;
+    EXPECT_EQ(outcome.rest, usual.rest) << replay;
+    EXPECT_EQ(outcome.end, usual.end) << replay;
+  };
+  for (std::size_t write = 1; write <= usual.writes; write += kStride) {
+    for (const auto& [fate, words] : Fates()) {
+      check({.fate = fate, .write = write}, words + std::to_string(write) +
+                                                " (PILOTLIGHT_SIM_DISTURB='write " + std::to_string(write) +
+                                                ' ' + std::to_string(static_cast<int>(fate)) + "')");
+      if (HasFailure()) return;
+    }
+  }
+  for (std::size_t event = 1; event <= usual.arrivals; event += kStride) {
+    check({.lost_event = event}, "the operator misses event " + std::to_string(event) +
+                                     " (PILOTLIGHT_SIM_DISTURB='event " + std::to_string(event) + "')");
+    if (HasFailure()) return;
+  }
+  std::cout << runs << " runs, " << usual.writes << " writes, " << usual.arrivals << " events, "
+            << coverage.states() << " states, " << coverage.transitions() << " transitions\n";
+}
+
+INSTANTIATE_TEST_SUITE_P(Named, Sweep, ::testing::ValuesIn(AllNamed()),
+                         [](const auto& named) { return std::string(named.param.name); });
+
+}  // namespace
+}  // namespace pilotlight::sim
