@@ -89,7 +89,12 @@ Outcome Performer::WriteStatus(const api::ModelDeployment& model, const api::Sta
                                const std::stop_token& stop) {
   const json body = {{"apiVersion", api::kApiVersion},
                      {"kind", api::kKind},
-                     {"metadata", {{"name", model.name}, {"namespace", model.ns}, {"uid", model.uid}}},
+                     {"metadata",
+                      {{"name", model.name},
+                       {"namespace", model.ns},
+                       {"uid", model.uid},
+                       // What was decided on another status than there is now must not take its place.
+                       {"resourceVersion", model.resource_version}}},
                      {"status", api::ToJson(status)}};
   // A manager of its own: what another release put into the status and this one does not know goes away.
   const kube::ApplyOptions options{
