@@ -56,7 +56,8 @@ void Planner::Promote(const api::ReplicaSet& rs) {
   api::ReplicaSet promoted = rs;
   promoted.traffic = kTrafficService;
   promoted.digest = Record(target_).digest;
-  Change(rs, rs.replicas, promoted.traffic, promoted.digest);
+  // Of two that were on trial the one goes that did not pass: it is not ready.
+  Change(rs, rs.digest.empty() ? 1 : rs.replicas, promoted.traffic, promoted.digest);
   Admit(promoted);
 }
 
@@ -65,7 +66,7 @@ void Planner::Promote(const api::ReplicaSet& rs) {
 void Planner::Grow(const api::ReplicaSet& rs) {
   const bool admitted = Admit(rs);
   const std::chrono::seconds min_ready(model_.spec.rollout.min_ready_seconds);
-  const bool grown = admitted && rs.replicas == wanted_ && fleet_.CountServing(target_, min_ready) >= wanted_;
+  const bool grown = admitted && rs.replicas == wanted_ && SideOf(rs, min_ready).serving >= wanted_;
   if (!grown) {
     Enter(Phase::kPromoting);
     NoteServing();

@@ -53,10 +53,11 @@ void Planner::Keep(const api::ReplicaSet& rs, std::int64_t replicas) {
   ReplaceHopeless(kept);
 }
 
+// Of pods that a ReplicaSet is just taking, its own count knows before we see them go.
 Side Planner::SideOf(const api::ReplicaSet& rs, std::chrono::seconds at_least) const {
   return {.replicas = rs.replicas,
           .ready = fleet_.CountReady(rs.meta.name),
-          .serving = fleet_.CountServing(rs.meta.name, at_least)};
+          .serving = std::min(fleet_.CountServing(rs.meta.name, at_least), rs.current_replicas)};
 }
 
 // For how long a pod must have served until another one may go for it.

@@ -90,8 +90,9 @@ const api::ReplicaSet* Planner::Leaver() const {
 
 // Whether its last pods may go: those of the stable revision do without them, or own the Service already.
 bool Planner::MayLeave() const {
-  return stable_.empty() || wanted_ == 0 || next_.rollout.phase == Phase::kRetiring ||
-         fleet_.CountServing(stable_, Available()) >= wanted_;
+  if (stable_.empty() || wanted_ == 0 || next_.rollout.phase == Phase::kRetiring) return true;
+  const Side stable = SideOf(*fleet_.Find(stable_), Available());
+  return std::min(stable.serving, stable.replicas) >= wanted_;
 }
 
 }  // namespace pilotlight::plan
