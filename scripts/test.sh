@@ -1,9 +1,10 @@
 # shellcheck shell=bash
 # The tests, all or those named, each part a step; then a table, and the sum as the last line.
 
-TEST_PARTS=(format crd python sanitized sandboxed fuzz integration e2e chart)  # what is quick to fail first
-# Only if named: sanitized and sandboxed have the same tests as unit, and tidy takes half an hour from nothing.
-NAMED_PARTS=(unit tidy)
+TEST_PARTS=(format crd python sim sanitized sandboxed fuzz integration e2e chart)  # what is quick to fail first
+# Only if named: sanitized and sandboxed have the same tests as unit, tidy takes half an hour from nothing, and mutants
+# compiles the planner once for each of its guards.
+NAMED_PARTS=(unit tidy mutants)
 PYTEST=(-p no:cacheprovider -q -rs --color=no --timeout=600)  # a test that hangs must not take the others with it
 RESULTS=$HERE/build/test-results
 
@@ -89,6 +90,16 @@ test_sandboxed() {
 run_ctest() {
   enter_root --pids -- ctest --preset "$1" --no-tests=error --output-junit "$(results_inside "$2.xml")"
 }
+
+# Ten thousand scenarios and every crash of thirty named ones. With sanitizers (above) it is a sample of both.
+test_sim() {
+  first sim build release sim || return 0
+  part sim "The planner in a simulated cluster" run_sim
+}
+run_sim() { enter_root --pids -- python3 scripts/inside/sim build/release/bin/pilotlight_sim_test "$(results_inside sim.xml)"; }
+
+test_mutants() { part mutants "A named test for each guard of the planner" run_mutants; }
+run_mutants() { enter_root --pids -- python3 tests/sim/mutate "$(results_inside mutants.count)"; }
 
 test_fuzz() {
   first fuzz build fuzz || return 0

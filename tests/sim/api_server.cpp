@@ -76,8 +76,9 @@ void ApiServer::LoseStatus() {
 
 WriteResult ApiServer::WriteStatus(const api::ModelDeployment& by, const api::Status& status) {
   const api::ModelDeployment* now = model();
-  // An apply that names a UID does not create.
-  if (now == nullptr || now->uid != by.uid) return Fail(WriteError::Code::kConflict);
+  // An apply that names a UID does not create, and one that names a version does not overwrite another.
+  if (now == nullptr || now->uid != by.uid || now->resource_version != by.resource_version)
+    return Fail(WriteError::Code::kConflict);
   // As it comes back from the API server, not as it was in memory.
   api::Status kept = api::StatusFromJson(api::ToJson(status));
   if (kept == now->status) return Written{ObjectKind::kModel, kName, std::stoll(now->resource_version), {}};

@@ -1,6 +1,7 @@
 #include "tests/sim/coverage.h"
 
 #include <algorithm>
+#include <ostream>
 #include <vector>
 
 #include "operator/plan/names.h"
@@ -62,9 +63,9 @@ void Coverage::Note(const ApiServer& api) {
   last_ = state;
 }
 
-void Coverage::Add(const Coverage& other) {
-  states_.insert(other.states_.begin(), other.states_.end());
-  transitions_.insert(other.transitions_.begin(), other.transitions_.end());
+void Coverage::Write(std::ostream& out) const {
+  for (const std::uint64_t state : states_) out << "state " << state << '\n';
+  for (const std::uint64_t transition : transitions_) out << "transition " << transition << '\n';
 }
 
 }  // namespace pilotlight::sim

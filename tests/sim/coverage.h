@@ -1,6 +1,7 @@
 #pragma once
 
 #include <cstdint>
+#include <iosfwd>
 #include <string>
 #include <unordered_set>
 
@@ -17,7 +18,8 @@ class Coverage {
   void Note(const ApiServer& api);
   // The next state follows none: a new run.
   void Begin() { last_ = 0; }
-  void Add(const Coverage& other);
+  // One line for each, so that several programs' can be put together.
+  void Write(std::ostream& out) const;
 
   std::size_t states() const { return states_.size(); }
   std::size_t transitions() const { return transitions_.size(); }

@@ -57,6 +57,14 @@ bool GivenUp(const api::RevisionStatus& record) {
   return record.phase == api::RevisionPhase::kFailed || record.aborted;
 }
 
+// Its revision was on its way out when none of it served, and there is nothing to go back to.
+bool IsLeaving(const plan::Observed& seen, const Pod& pod) {
+  return seen.model.status.stable_revision.empty() &&
+         std::ranges::any_of(seen.replica_sets, [&](const ReplicaSet& rs) {
+           return rs.meta.uid == pod.meta.owner_uid && rs.traffic == kTrafficNone;
+         });
+}
+
 bool IsDigest(const std::string& text) {
   return text.starts_with("sha256:") && text.size() == 71;
 }
@@ -161,7 +169,8 @@ void Judge::CheckAvailable(const Write& write, const std::set<std::string>& befo
   for (const std::string& uid : before) {
     if (after.contains(uid)) continue;
     const auto pod = std::ranges::find(write.seen.pods, uid, [](const Pod& each) { return each.meta.uid; });
-    const bool known = pod != write.seen.pods.end() && SeenServing(write.seen, *pod);
+    const bool known =
+        pod != write.seen.pods.end() && SeenServing(write.seen, *pod) && !IsLeaving(write.seen, *pod);
     lost = lost || known;
     unknown += known ? 0 : 1;
   }
@@ -194,12 +203,29 @@ std::int64_t Judge::Unlisted(const Write& write) const {
   });
 }
 
+// Pods that the operator itself asked for, and whose ReplicaSet it then did not see for longer than its gate
+// is patient.
+std::int64_t Judge::Unseen(const Write& write) const {
+  std::int64_t unseen = 0;
+  for (const ReplicaSet& seen : write.seen.replica_sets) {
+    const bool changed = std::ranges::any_of(write.decision.actions, [&](const plan::Action& action) {
+      const auto* change = std::get_if<plan::ChangeReplicaSet>(&action);
+      return change != nullptr && change->uid == seen.meta.uid;
+    });
+    const ReplicaSet* now = api_.replica_sets.Find(seen.meta.name);
+    if (changed || now == nullptr || now->traffic != kTrafficService) continue;
+    unseen +=
+        std::max<std::int64_t>(now->replicas - (seen.traffic == kTrafficService ? seen.replicas : 0), 0);
+  }
+  return unseen;
+}
+
 void Judge::CheckBounds(const Write& write, std::int64_t before) const {
   const api::ModelDeployment& model = write.seen.model;
   const std::int64_t after = Asked();
   if (ledger_.two_writers || ledger_.template_tampered || after <= before || !model.errors.empty()) return;
   const std::int64_t most = model.spec.replicas + Surge(model.spec);
-  Require(after <= most, [&] {
+  Require(after - Unseen(write) <= most, [&] {
     return "the operator asks for " + std::to_string(after) + " pods in the Service, of " +
            std::to_string(most) + " it may";
   });
@@ -271,6 +297,8 @@ bool Judge::IsCondemned(const std::string& revision) const {
 void Judge::CheckStable(const Write& write, const api::Status& before) const {
   const std::string& stable = write.status->stable_revision;
   if (stable.empty() || stable == before.stable_revision || ledger_.status_lost) return;
+  // It moves nothing, and did not see for longer than its gate is patient that something had.
+  if (stable == write.seen.model.status.stable_revision) return;
   Require(!IsCondemned(stable), [&] { return stable + " was given up, and becomes stable"; });
   const ReplicaSet* rs = api_.replica_sets.Find(stable);
   // Somebody may just have taken it away by hand.

@@ -43,6 +43,7 @@ class Judge {
                        const std::string& revision) const;
   std::int64_t Asked() const;
   std::int64_t Unlisted(const Write& write) const;
+  std::int64_t Unseen(const Write& write) const;
   void CheckAvailable(const Write& write, const std::set<std::string>& before) const;
   void CheckBounds(const Write& write, std::int64_t before) const;
   void CheckTarget(const plan::Action& action) const;

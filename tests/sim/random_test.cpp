@@ -6,11 +6,10 @@
 #include <chrono>
 #include <cstdlib>
 #include <iostream>
-#include <map>
 #include <numeric>
-#include <regex>
 #include <sstream>
 
+#include "tests/sim/all_coverage.h"
 #include "tests/sim/run.h"
 
 namespace pilotlight::sim {
@@ -61,8 +60,9 @@ TEST_P(RandomScenarios, HoldEveryInvariantAndEndLikeTheUndisturbed) {
   const rc::detail::TestParams params{
       .seed = static_cast<std::uint64_t>(FromEnvironment("PILOTLIGHT_SIM_SEED", 1) * 1000 + GetParam()),
       .maxSuccess = static_cast<int>(runs),
-      .maxSize = 16};
-  Coverage coverage;
+      .maxSize = 16,
+      .disableShrinking = FromEnvironment("PILOTLIGHT_SIM_SHRINK", 1) == 0};
+  Coverage& coverage = AllCoverage();
   std::size_t plans = 0;
   std::size_t ran = 0;
   const auto start = std::chrono::steady_clock::now();
@@ -77,8 +77,7 @@ TEST_P(RandomScenarios, HoldEveryInvariantAndEndLikeTheUndisturbed) {
       },
       rc::detail::TestMetadata{"random", "random"}, params);
   const std::chrono::duration<double> took = std::chrono::steady_clock::now() - start;
-  std::cout << ran << " scenarios in " << took.count() << " s, " << plans << " plans, " << coverage.states()
-            << " states, " << coverage.transitions() << " transitions\n";
+  std::cout << ran << " scenarios in " << took.count() << " s, " << plans << " plans\n";
   if (result.template is<rc::detail::SuccessResult>()) return;
   std::ostringstream why;
   rc::detail::printResultMessage(result, why);
@@ -121,39 +120,6 @@ TEST(Replay, TakesWhatWasPrinted) {
     ASSERT_TRUE(parsed) << Print(scenario);
     EXPECT_EQ(Print(*parsed), Print(scenario));
   }
-}
-
-// For whoever works on the planner or on the world: which violations there are, and the shortest scenario
-// that shows each. Not run by itself.
-TEST(Survey, DISABLED_OfAllViolations) {
-  Coverage coverage;
-  std::map<std::string, std::pair<int, std::string>> found;
-  Random random(static_cast<std::uint64_t>(FromEnvironment("PILOTLIGHT_SIM_SEED", 1)));
-  const auto runs = FromEnvironment("PILOTLIGHT_SIM_RUNS", PILOTLIGHT_SIM_RUNS);
-  int sum = 0;
-  for (const DoInfo& info : AllDos()) sum += info.weight;
-  for (std::int64_t run = 0; run < runs; ++run) {
-    Scenario scenario{.seed = static_cast<std::uint64_t>(random.Below(1'000'000)),
-                      .replicas = static_cast<int>(random.Below(5))};
-    const auto steps = random.Below(14);
-    for (std::int64_t i = 0; i < steps; ++i) {
-      std::int64_t number = random.Below(sum);
-      auto info = AllDos().begin();
-      for (; number >= info->weight; ++info) number -= info->weight;
-      scenario.steps.push_back({info->what, static_cast<int>(random.Below(info->most + 1)),
-                                static_cast<int>(random.Below(kPauses - 1))});
-    }
-    const Outcome outcome = RunAndCompare(scenario, coverage);
-    if (outcome.violation.empty()) continue;
-    std::string kind = std::regex_replace(outcome.violation.substr(0, outcome.violation.find('\n')),
-                                          std::regex("digits-[a-z0-9]+(-u[0-9]+)?|u[0-9]+"), "X");
-    auto& [count, shortest] = found[kind];
-    ++count;
-    const std::string text = Print(scenario);
-    if (shortest.empty() || text.size() < shortest.size()) shortest = text;
-  }
-  for (const auto& [kind, what] : found)
-    std::cout << what.first << " x " << kind << "\n    " << what.second << '\n';
 }
 
 }  // namespace
