@@ -21,10 +21,10 @@ std::optional<kube::Key> OwnerOf(const kube::Object<T>& object) {
 }
 
 template <typename T>
-kube::Store<T>& WatchChildren(kube::Manager& manager, kube::Resource resource, std::string selector,
-                              kube::Decoder<T> decode, const Changed& changed) {
+kube::Store<T>& WatchChildren(kube::Manager& manager, const kube::Resource& resource,
+                              const std::string& selector, kube::Decoder<T> decode, const Changed& changed) {
   return manager.Watch<T>(
-      {.resource = std::move(resource), .label_selector = std::move(selector)},
+      {.resource = resource, .label_selector = selector},
       {.decode = std::move(decode), .owner = OwnerOf<T>, .on_change = [changed](const auto& change) {
          for (const auto& side : {change.before, change.after}) {
            if (!side) continue;
@@ -51,7 +51,7 @@ std::optional<T> OwnedOne(const kube::Store<T>& store, const kube::Key& key, con
 
 }  // namespace
 
-Stores Watch(kube::Manager& manager, const Resources& resources, Changed changed) {
+Stores Watch(kube::Manager& manager, const Resources& resources, const Changed& changed) {
   const std::string ours = std::string(plan::kManagedByLabel) + "=" + plan::kManagedByValue;
   Stores stores;
   stores.models = &manager.Watch<api::ModelDeployment>(

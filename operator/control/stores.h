@@ -42,7 +42,7 @@ struct Stores {
 // Watches all of it. `changed` gets the key of the ModelDeployment that a change concerns, and whether it
 // came with the first list.
 Stores Watch(kube::Manager& manager, const Resources& resources,
-             std::function<void(const kube::Key&, bool initial)> changed);
+             const std::function<void(const kube::Key&, bool initial)>& changed);
 
 // What is known of `model` now; reports, problem, settings and the time are the caller's to add.
 plan::Observed Observe(const Stores& stores, const kube::Key& key, const api::ModelDeployment& model);
