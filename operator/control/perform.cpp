@@ -186,9 +186,11 @@ Outcome Performer::Do(const api::ModelDeployment& model, const plan::ChangeRepli
                       const std::stop_token& stop) {
   json pod = {{"labels", {{plan::kTrafficLabel, change.traffic}}}};
   if (!change.digest.empty()) pod["annotations"] = {{plan::kDigestAnnotation, change.digest}};
+  json metadata = {{"name", change.name}, {"namespace", model.ns}, {"uid", change.uid}};
+  if (!change.resource_version.empty()) metadata["resourceVersion"] = change.resource_version;
   const json body = {{"apiVersion", "apps/v1"},
                      {"kind", "ReplicaSet"},
-                     {"metadata", {{"name", change.name}, {"namespace", model.ns}, {"uid", change.uid}}},
+                     {"metadata", std::move(metadata)},
                      {"spec", {{"replicas", change.replicas}, {"template", {{"metadata", std::move(pod)}}}}}};
   const kube::Key key{model.ns, change.name};
   const auto written = client_.Apply(kube::ReplicaSets(), key, body.dump(), {}, stop);

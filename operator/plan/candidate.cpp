@@ -56,8 +56,7 @@ void Planner::Promote(const api::ReplicaSet& rs) {
   api::ReplicaSet promoted = rs;
   promoted.traffic = kTrafficService;
   promoted.digest = Record(target_).digest;
-  // Of two that were on trial the one goes that did not pass: it is not ready.
-  Change(rs, rs.digest.empty() ? 1 : rs.replicas, promoted.traffic, promoted.digest);
+  Change(rs, rs.replicas, promoted.traffic, promoted.digest);
   Admit(promoted);
 }
 

@@ -24,13 +24,15 @@ struct Create {
   nlohmann::json body;
 };
 
-// Sets all that ever changes in a ReplicaSet.
+// Sets all that ever changes in a ReplicaSet, if it still is what was observed: what was decided without the
+// pin in sight would take it away.
 struct ChangeReplicaSet {
   std::string name;
   std::string uid;
   std::int64_t replicas = 0;
   std::string traffic;
   std::string digest;  // empty: not pinned
+  std::string resource_version;
 };
 
 // Brings a Service or a budget back to `body`.

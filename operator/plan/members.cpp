@@ -15,7 +15,8 @@ constexpr std::chrono::seconds kLongestReplacementDelay{300};
 
 void Planner::Change(const api::ReplicaSet& rs, std::int64_t replicas, const std::string& traffic,
                      const std::string& digest) {
-  decision_.actions.emplace_back(ChangeReplicaSet{rs.meta.name, rs.meta.uid, replicas, traffic, digest});
+  decision_.actions.emplace_back(
+      ChangeReplicaSet{rs.meta.name, rs.meta.uid, replicas, traffic, digest, rs.meta.resource_version});
 }
 
 void Planner::Probe(const api::Pod& pod) {

@@ -28,20 +28,21 @@ Planner::Planner(const Observed& seen)
       bounds_(BoundsOf(model_.spec.rollout, wanted_)),
       next_(model_.status) {}
 
-// The status's word, as long as there is something behind it. Should the status have been lost, or another
-// revision be asked for before the first has grown up, the oldest one that is pinned and serves is the stable
-// one: promotion never takes the old one out first.
+// The status's word, as long as there is something behind it. Should the status have been lost, or the
+// ReplicaSet that it names, or another revision be asked for before the first has grown up, the oldest one
+// that is pinned and serves is the stable one: promotion never takes the old one out first.
 std::string Planner::StableRevision() const {
   const auto owns_service = [](const api::ReplicaSet& rs) { return !rs.meta.deleting && !rs.digest.empty(); };
   const std::string& said = model_.status.stable_revision;
   if (const api::ReplicaSet* rs = fleet_.Find(said)) return owns_service(*rs) ? said : std::string();
-  if (!said.empty()) return {};
+  // What is being rolled out is not stable before all of it has served; nor does an invalid spec make it so.
+  const std::string& candidate = target_.empty() ? model_.status.rollout.revision : target_;
   const bool lost = model_.status.observed_generation == 0;
   const api::ReplicaSet* oldest = nullptr;
   for (const api::ReplicaSet& rs : seen_.replica_sets) {
     if (!owns_service(rs) || rs.traffic != kTrafficService || fleet_.CountServing(rs.meta.name) == 0)
       continue;
-    if (rs.meta.name == target_ && !lost) continue;
+    if (rs.meta.name == candidate && !lost) continue;
     if (oldest == nullptr || rs.meta.created < oldest->meta.created) oldest = &rs;
   }
   return oldest == nullptr ? std::string() : oldest->meta.name;

@@ -149,7 +149,8 @@ WriteResult ApiServer::Do(const api::ModelDeployment& by, const plan::Create& cr
 
 WriteResult ApiServer::Do(const api::ModelDeployment&, const plan::ChangeReplicaSet& change) {
   const api::ReplicaSet* now = replica_sets.Find(change.name);
-  if (now == nullptr || now->meta.uid != change.uid) return Fail(WriteError::Code::kConflict);
+  if (now == nullptr || now->meta.uid != change.uid || now->meta.resource_version != change.resource_version)
+    return Fail(WriteError::Code::kConflict);
   api::ReplicaSet next = *now;
   next.replicas = change.replicas;
   next.traffic = change.traffic;

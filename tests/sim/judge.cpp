@@ -224,7 +224,14 @@ void Judge::CheckBounds(const Write& write, std::int64_t before) const {
   const api::ModelDeployment& model = write.seen.model;
   const std::int64_t after = Asked();
   if (ledger_.two_writers || ledger_.template_tampered || after <= before || !model.errors.empty()) return;
-  const std::int64_t most = model.spec.replicas + Surge(model.spec);
+  // Of two pods that were on trial, the one that did not pass is replaced when its revision has entered the
+  // Service.
+  const auto* change = std::get_if<plan::ChangeReplicaSet>(write.action);
+  const auto promoted = std::ranges::find_if(write.seen.replica_sets, [&](const ReplicaSet& rs) {
+    return change != nullptr && rs.meta.uid == change->uid && rs.digest.empty() && rs.replicas == 2;
+  });
+  const std::int64_t confirming = promoted == write.seen.replica_sets.end() ? 0 : 1;
+  const std::int64_t most = model.spec.replicas + Surge(model.spec) + confirming;
   Require(after - Unseen(write) <= most, [&] {
     return "the operator asks for " + std::to_string(after) + " pods in the Service, of " +
            std::to_string(most) + " it may";
@@ -239,7 +246,7 @@ void Judge::CheckTarget(const plan::Action& action) const {
             [&] { return create->name + " was given up, and is made again"; });
   } else if (const auto* change = std::get_if<plan::ChangeReplicaSet>(&action)) {
     const ReplicaSet* rs = api_.replica_sets.Find(change->name);
-    if (rs == nullptr || rs->meta.uid != change->uid) return;
+    if (rs == nullptr || rs->meta.resource_version != change->resource_version) return;
     if (IsCondemned(change->name)) {
       Require(change->replicas <= rs->replicas,
               [&] { return change->name + " was given up, and gets pods"; });
@@ -309,7 +316,8 @@ void Judge::CheckStable(const Write& write, const api::Status& before) const {
   const std::set<std::string> serving = Serving();
   std::int64_t ready = Excused(write.seen, serving, stable);
   // What serves when something else is asked for before anything was stable is what there is to go back to.
-  if (before.stable_revision.empty() && stable != write.status->rollout.revision) return;
+  const bool nothing_stable = api_.replica_sets.Find(before.stable_revision) == nullptr;
+  if (nothing_stable && stable != write.status->rollout.revision) return;
   for (const std::string& uid : serving) ready += api_.PodOf(uid)->meta.revision == stable ? 1 : 0;
   if (ledger_.service_tampered || api_.service() == nullptr) return;
   Require(ready >= write.seen.model.spec.replicas, [&] {

@@ -12,6 +12,9 @@ namespace pilotlight::sim {
 struct Named {
   std::string_view name;
   std::string_view scenario;
+  // Whether the rollout had to be taken back before fate struck depends on the moment: only the very end is
+  // the same.
+  bool end_only = false;
 };
 const std::vector<Named>& AllNamed();
 
