@@ -17,7 +17,7 @@ const std::vector<Named>& AllNamed() {
        "10 replicas=3 Deadline(1)+40000ms Edit(1)+5000ms Unfetchable(1)+40000ms Wait(0)+40000ms", true},
       {"AbortByRestarts", "11 replicas=3 Wait(0)+40000ms Edit(1)+5000ms Crashing(1)+40000ms Wait(0)+40000ms",
        true},
-      {"AbortByUser", "12 replicas=4 MinReady(6)+40000ms Edit(1)+12000ms Abort(6)+40000ms"},
+      {"AbortByUser", "12 replicas=4 MinReady(6)+40000ms Edit(1)+12000ms Abort(6)+40000ms", true},
       {"AbortAndRetry",
        "13 replicas=4 MinReady(6)+40000ms Edit(1)+5000ms Abort(6)+40000ms TakeAbortBack(0)+0ms "
        "Retry(0)+40000ms"},

@@ -207,8 +207,9 @@ std::string World::Describe() const {
     out << "record " << api::ToString(record->phase) << ' ' << (record->digest.empty() ? "" : " bound")
         << '\n';
   for (const auto& [name, rs] : api_.replica_sets.all()) {
-    if (api_.config_maps.Find(name) == nullptr && !ledger_.two_writers) out << name << " has no ConfigMap\n";
     if (rs->replicas == 0 && rs->traffic == plan::kTrafficNone) continue;
+    // Without pods it needs none: should it be asked for again, it is made again.
+    if (api_.config_maps.Find(name) == nullptr && !ledger_.two_writers) out << name << " has no ConfigMap\n";
     out << "ReplicaSet " << name << " x" << rs->replicas << ' ' << rs->traffic << ' '
         << (rs->digest.empty() ? "free" : "bound") << '\n';
   }
