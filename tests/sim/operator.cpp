@@ -94,7 +94,7 @@ bool Operator::GateOpen() {
 }
 
 void Operator::Reconcile() {
-  if (!GateOpen()) return Wake(20ms);
+  if (!GateOpen()) return Wake(100ms);
   if (view_.model() == nullptr) {
     expected_.clear();
     problem_.reset();

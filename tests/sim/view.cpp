@@ -39,7 +39,7 @@ void View::Arrive(ObjectKind kind, std::size_t position) {
   while (watch.position() < position) {
     const bool nth = ++arrivals_ == lose_nth;
     if (nth || std::exchange(state.lose_next, false)) {
-      const Millis until = nth ? Millis(20'000) : state.lost_for;
+      const Millis until = nth ? Millis(13'000) : state.lost_for;
       state.frozen_until = queue_.now() + until;
       queue_.After(until, [this, kind] {
         At(kind).List();
