@@ -19,11 +19,12 @@ std::size_t depth(const json& value) {
   return most + 1;
 }
 
-// yaml-cpp reads no key of more than 1,024 characters that stands on a line with its value.
+// yaml-cpp reads no key of more than 1,024 characters, as it is written, that stands on a line with its
+// value.
 bool long_key(const json& value) {
   if (!value.is_structured()) return false;
   for (const auto& [key, item] : value.items()) {
-    if ((value.is_object() && key.size() > 200) || long_key(item)) return true;
+    if ((value.is_object() && json(key).dump().size() > 1000) || long_key(item)) return true;
   }
   return false;
 }
