@@ -63,11 +63,6 @@ std::string short_digest(const std::string& digest) {
   return digest.substr(0, std::string("sha256:").size() + 12);
 }
 
-// What spec asks for will not come by itself.
-bool is_over(api::Phase phase) {
-  return phase == api::Phase::kFailed || phase == api::Phase::kAborted || phase == api::Phase::kInvalid;
-}
-
 std::string state_of(const api::RevisionStatus& revision) {
   if (revision.aborted) return "Aborted: " + revision.aborted->reason;
   if (revision.failure) return "Failed: " + revision.failure->reason;
@@ -105,7 +100,7 @@ Answer answer_of(const json& object, std::string_view type) {
   Answer answer{.why = condition->reason + ": " + shown(condition->message)};
   if (condition->status == api::ConditionStatus::kTrue) {
     answer.outcome = Outcome::kAccepted;
-  } else if (is_over(status.rollout.phase) && type != "Ready") {
+  } else if (api::IsOver(status.rollout.phase) && type != "Ready") {
     answer.outcome = Outcome::kRejected;
   }
   return answer;
@@ -135,7 +130,7 @@ std::string status_text(const json& object, const json& replica_sets, api::Time 
   out += line_of(status.Find("Ready"), "Ready");
   out += line_of(status.Find("UpToDate"), "Up to date");
   out += line_of(status.Find("Stalled"), "Stalled");
-  if (!rollout.reason.empty() && !is_over(rollout.phase)) {
+  if (!rollout.reason.empty() && !api::IsOver(rollout.phase)) {
     out += std::format("{:<11} {}: {}", "Waits for", rollout.reason, shown(rollout.message));
     if (rollout.since) out += std::format(" ({} so far", age(now - *rollout.since));
     if (rollout.since && rollout.deadline)

@@ -119,10 +119,9 @@ int patch(const Target& target, const std::string& done, const std::function<jso
 
 int rollback(const Target& target, const std::string& wanted) {
   const json configs = children(target.kubectl(), "configmaps", target.name);
-  std::string revision;
   return patch(target, "goes back; to follow it: kubectl pilotlight status " + target.name + " --watch",
                [&](const json& object) {
-                 revision = rollback_target(object, configs, wanted);
+                 const std::string revision = rollback_target(object, configs, wanted);
                  for (const json& config : configs) {
                    if (config["metadata"]["name"] == revision) return rollback_patch(object, config);
                  }

@@ -201,6 +201,10 @@ RevisionStatus RevisionFromJson(const json& in) {
 
 }  // namespace
 
+bool IsOver(Phase phase) {
+  return phase == Phase::kInvalid || phase == Phase::kFailed || phase == Phase::kAborted;
+}
+
 std::string_view ToString(Phase phase) {
   return NameOf(kPhases, phase);
 }

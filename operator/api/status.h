@@ -123,6 +123,9 @@ struct Status {
   friend bool operator==(const Status&, const Status&) = default;
 };
 
+// Whether what spec asks for will not come by itself.
+bool IsOver(Phase phase);
+
 std::string_view ToString(Phase phase);
 std::string_view ToString(RevisionPhase phase);
 std::string_view ToString(ConditionStatus status);

@@ -10,11 +10,20 @@ namespace pilotlight::plan {
 
 using api::Phase;
 
+namespace {
+
+// Bound, and its pods are in the Service, or may enter it.
+bool InService(const api::ReplicaSet* rs) {
+  return rs != nullptr && !rs->digest.empty() && rs->traffic == kTrafficService;
+}
+
+}  // namespace
+
 void Planner::Candidate() {
   next_.candidate_revision = target_;
   const api::ReplicaSet* rs = fleet_.Find(target_);
   if (model_.spec.rollout.paused) return Pause(rs);
-  if (rs != nullptr && !rs->digest.empty() && rs->traffic == kTrafficService) {
+  if (InService(rs)) {
     Grow(*rs);
   } else if (rs != nullptr) {
     Prove(*rs);
@@ -31,7 +40,7 @@ void Planner::Candidate() {
 void Planner::Pause(const api::ReplicaSet* rs) {
   Enter(Phase::kPaused);
   Await({"Paused", "spec.rollout.paused is true", false});
-  if (rs == nullptr || rs->digest.empty() || rs->traffic != kTrafficService) {
+  if (!InService(rs)) {
     const bool on_trial = rs != nullptr && Record(target_).phase != api::RevisionPhase::kProven;
     if (!on_trial || NoteProof(*rs) != Trial::kFailed) KeepStable();
     Expel();

@@ -83,8 +83,7 @@ Verdict Validated(const api::Status& next, const Trouble& trouble) {
 Verdict Stalled(const api::Status& next, const Trouble& trouble, const std::optional<Problem>& problem,
                 api::Time now) {
   const auto& rollout = next.rollout;
-  const bool for_good = rollout.phase == Phase::kInvalid || rollout.phase == Phase::kFailed ||
-                        rollout.phase == Phase::kAborted || (problem && problem->final);
+  const bool for_good = api::IsOver(rollout.phase) || (problem && problem->final);
   const bool late = Waits(rollout.phase) && rollout.deadline && now >= *rollout.deadline;
   if (for_good || late) return Yes(trouble.reason, trouble.message);
   return No("NotStalled", "nothing is in the way for good");

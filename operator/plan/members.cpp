@@ -19,6 +19,11 @@ void Planner::Change(const api::ReplicaSet& rs, std::int64_t replicas, const std
       ChangeReplicaSet{rs.meta.name, rs.meta.uid, replicas, traffic, digest, rs.meta.resource_version});
 }
 
+void Planner::Label(const api::Pod& pod, const std::string& traffic, const std::string& digest) {
+  decision_.actions.emplace_back(
+      LabelPod{pod.meta.name, pod.meta.uid, pod.meta.resource_version, traffic, digest});
+}
+
 void Planner::Probe(const api::Pod& pod) {
   if (!pod.running || pod.ip.empty() || std::ranges::contains(decision_.probe, pod.meta.uid)) return;
   decision_.probe.push_back(pod.meta.uid);
@@ -78,13 +83,9 @@ void Planner::AgainWhenAvailable(const std::string& revision) {
 bool Planner::Admit(const api::ReplicaSet& rs) {
   bool all = true;
   for (const api::Pod* pod : fleet_.Pods(rs.meta.name)) {
-    const auto label = [&] {
-      decision_.actions.emplace_back(
-          LabelPod{pod->meta.name, pod->meta.uid, pod->meta.resource_version, kTrafficService, rs.digest});
-    };
     if (pod->digest == rs.digest) {
       if (pod->traffic == kTrafficService) continue;
-      label();
+      Label(*pod, kTrafficService, rs.digest);
       all = false;
       continue;
     }
@@ -93,7 +94,7 @@ bool Planner::Admit(const api::ReplicaSet& rs) {
     if (proves && fleet_.ReportOf(*pod)->digest == rs.digest) {
       // Its report is kept until the label is seen: should that write fail, the next one needs the proof too.
       Probe(*pod);
-      label();
+      Label(*pod, kTrafficService, rs.digest);
     } else if (proves || !pod->digest.empty()) {
       events_.push_back({true, "SourceChanged",
                          "pod " + pod->meta.name + " has other bytes than " + rs.meta.name +
@@ -144,9 +145,10 @@ void Planner::ReplaceHopeless(const api::ReplicaSet& rs) {
 // Everything but the stable revision and the candidate leaves the Service, as soon as others serve in its
 // place; and its pods end when requests that were on their way have arrived.
 void Planner::RetireOthers() {
+  const api::ReplicaSet* staying = MayLeave() ? nullptr : Leaver();
   for (const api::ReplicaSet& rs : seen_.replica_sets) {
     if (rs.meta.deleting || rs.meta.name == stable_ || rs.meta.name == next_.candidate_revision) continue;
-    if (&rs == Leaver() && !MayLeave()) continue;
+    if (&rs == staying) continue;
     Retire(rs);
   }
 }
@@ -157,8 +159,7 @@ void Planner::Retire(const api::ReplicaSet& rs) {
   for (const api::Pod* pod : fleet_.Pods(rs.meta.name)) {
     if (pod->traffic == kTrafficNone) continue;
     out = false;
-    decision_.actions.emplace_back(
-        LabelPod{pod->meta.name, pod->meta.uid, pod->meta.resource_version, kTrafficNone, pod->digest});
+    Label(*pod, kTrafficNone, pod->digest);
   }
   if (!out || rs.replicas == 0) return;
   const auto& rollout = next_.rollout;

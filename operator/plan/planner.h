@@ -70,6 +70,7 @@ class Planner {
   void ReplaceHopeless(const api::ReplicaSet& rs);
   void RetireOthers();
   void Retire(const api::ReplicaSet& rs);
+  void Label(const api::Pod& pod, const std::string& traffic, const std::string& digest);
   void Probe(const api::Pod& pod);
   bool MayReplace();
   void Change(const api::ReplicaSet& rs, std::int64_t replicas, const std::string& traffic,
@@ -95,6 +96,7 @@ class Planner {
   void AnnouncePhase();
 
   std::optional<api::Time> Deadline() const;
+  api::Time LastProgress() const;
   bool PodsLeftBut(const std::string& revision) const;
   void Again(std::chrono::seconds after);
   void AgainAt(api::Time when) { Again(when - seen_.now); }

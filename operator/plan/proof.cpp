@@ -65,8 +65,7 @@ void Planner::Prove(const api::ReplicaSet& rs) {
 void Planner::Expel() {
   for (const api::Pod* pod : fleet_.Pods(target_)) {
     if (pod->traffic != kTrafficService || !pod->digest.empty()) continue;
-    decision_.actions.emplace_back(
-        LabelPod{pod->meta.name, pod->meta.uid, pod->meta.resource_version, kTrafficNone, {}});
+    Label(*pod, kTrafficNone, {});
   }
 }
 
@@ -138,8 +137,7 @@ void Planner::NoteBytes(const api::Pod& pod) {
   const api::Report* report = fleet_.ReportOf(pod);
   auto& rollout = next_.rollout;
   if (report == nullptr || report->bytes_fetched <= rollout.bytes_fetched || !rollout.since) return;
-  const api::Time last = std::max(*rollout.since, rollout.progressed.value_or(*rollout.since));
-  if (seen_.now - last < model_.spec.rollout.progress_deadline / 4) return;
+  if (seen_.now - LastProgress() < model_.spec.rollout.progress_deadline / 4) return;
   rollout.bytes_fetched = report->bytes_fetched;
   rollout.progressed = seen_.now;
 }

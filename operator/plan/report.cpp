@@ -153,8 +153,12 @@ void Planner::FillStatus() {
 std::optional<api::Time> Planner::Deadline() const {
   const auto& rollout = next_.rollout;
   if (!Waits(rollout.phase) || !rollout.since) return std::nullopt;
-  return std::max(*rollout.since, rollout.progressed.value_or(*rollout.since)) +
-         model_.spec.rollout.progress_deadline;
+  return LastProgress() + model_.spec.rollout.progress_deadline;
+}
+
+api::Time Planner::LastProgress() const {
+  const api::Time since = next_.rollout.since.value_or(seen_.now);
+  return std::max(since, next_.rollout.progressed.value_or(since));
 }
 
 // Each change that somebody may want to know of, once. Status is written first; a crash in between loses the
