@@ -132,7 +132,7 @@ int rollback(const Target& target, const std::string& wanted) {
 }  // namespace
 
 void add_rollout_commands(CLI::App& app, std::function<int()>& run) {
-  const auto add = [&](const char* name, const char* what, auto act) {
+  const auto add = [&](const char* name, const char* what, const std::function<int(const Target&)>& act) {
     const auto target = std::make_shared<Target>();
     CLI::App& added = command(app, name, what, *target);
     added.callback([target, act, &run] { run = [target, act] { return act(*target); }; });

@@ -15,7 +15,7 @@ build() {
   step "Build ($part)" "build-$part" build_preset "$preset" "$part" || return
   BUILT+=" $part"
 }
-BUILT=
+BUILT=${BUILT:-}
 
 build_preset() {
   in_root cmake --preset "$1"

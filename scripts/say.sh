@@ -32,6 +32,7 @@ last_words() {
 # Shows that a step is alive, until killed: on a terminal every second, elsewhere every half minute.
 ticker() {
   local label=$1 log=$2 parent=$3 start=$SECONDS pause=30
+  [[ ! ${QUIET:-} ]] || return 0
   [[ -t 2 ]] && pause=1
   while sleep "$pause" && kill -0 "$parent" 2>/dev/null; do
     if [[ -t 2 ]]; then
@@ -72,4 +73,27 @@ step() {
   tail -n 40 "$log" | sed 's/^/    /' >&2
   say "full log: $log"
   return "$rc"
+}
+
+# beside "what" function [argument…] -- function [argument…]: both at once. What the first says is shown when it is done.
+beside() {
+  local what=$1 first=() said=$LOGS/beside.log pid
+  shift
+  while [[ $1 != -- ]]; do first+=("$1"); shift; done
+  shift
+  if [[ ${COUNTING:-} ]]; then
+    "$@"
+    step "" ""
+    return
+  fi
+  say "      beside what follows: $what"
+  # A session of its own: it is ended as a whole, and the kernel gives it no less of the processors than the other.
+  QUIET=1 BUILT=$BUILT setsid "$HERE/dev" __do "${first[@]}" >"$said" 2>&1 </dev/null 9>&- & pid=$!
+  # shellcheck disable=SC2064
+  trap "kill -KILL -- -$pid 2>/dev/null || true" EXIT  # what is in the root has a PID namespace, which ends with it
+  "$@"
+  step "What ran beside: $what" beside-end tail -n +1 --pid="$pid" -f "$said"
+  wait "$pid" || true  # its parts have written down what became of them
+  trap - EXIT
+  cat "$said" >&2
 }

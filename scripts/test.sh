@@ -1,10 +1,11 @@
 # shellcheck shell=bash
 # The tests, all or those named, each part a step; then a table, and the sum as the last line.
 
-TEST_PARTS=(format crd python sim sanitized sandboxed fuzz integration e2e chart)  # what is quick to fail first
-# Only if named: sanitized and sandboxed have the same tests as unit, tidy takes half an hour from nothing, and mutants
-# compiles the planner once for each of its guards.
-NAMED_PARTS=(unit tidy mutants)
+TEST_PARTS=(format crd python sim sanitized sandboxed tidy fuzz integration e2e chart)  # what is quick to fail first
+WAITING_PARTS=(integration e2e chart)  # wait for pods and clocks most of their time, and leave the processors to the others
+# Only if named: sanitized and sandboxed have the same tests as unit, and mutants compiles the planner once for each of
+# its guards.
+NAMED_PARTS=(unit mutants)
 PYTEST=(-p no:cacheprovider -q -rs --color=no --timeout=600)  # a test that hangs must not take the others with it
 RESULTS=$HERE/build/test-results
 
@@ -12,7 +13,7 @@ dev_test() {
   local word parts=() started_cluster=0 failed=0
   for word; do
     case $word in
-      all) parts=("${TEST_PARTS[@]}") ;;
+      all) parts=("${TEST_PARTS[@]}"); TIDY_SECONDS=300 ;;
       fmt) parts+=(format) ;;
       --cluster=current) CLUSTER_OF=current ;;
       --help | -h) say "dev test [--cluster=current] [part…]   parts: ${TEST_PARTS[*]} (all of these if none is named) ${NAMED_PARTS[*]}"; return 0 ;;
@@ -23,7 +24,7 @@ dev_test() {
         ;;
     esac
   done
-  ((${#parts[@]})) || parts=("${TEST_PARTS[@]}")
+  if ((!${#parts[@]})); then parts=("${TEST_PARTS[@]}"); TIDY_SECONDS=300; fi
   need_root
   choose_nodes
   mkdir -p "$RESULTS"
@@ -44,10 +45,19 @@ choose_nodes() {
 }
 
 run_parts() {
-  local part
+  local part waiting=() others=()
   ensure_root
-  for part; do "test_$part"; done
+  for part; do
+    if [[ " ${WAITING_PARTS[*]} " == *" $part "* ]]; then waiting+=("$part"); else others+=("$part"); fi
+  done
+  if ((${#waiting[@]} && ${#others[@]})); then
+    build release || return  # both sides want it, and only one may make it
+    beside "${waiting[*]}" each_part "${waiting[@]}" -- each_part "${others[@]}"
+  else
+    each_part "$@"
+  fi
 }
+each_part() { local part; for part; do "test_$part" || true; done; }
 
 # part name "Title" function…: a failure is written down, and the next part goes on.
 part() {
@@ -109,9 +119,10 @@ run_fuzz() { enter_root --pids -- python3 scripts/inside/fuzz build/fuzz/bin "$C
 
 test_tidy() {
   first tidy build asan || return 0
-  part tidy "clang-tidy" run_tidy
+  # Half an hour from nothing: among all parts it gets a while, for what was changed last. A step is a process of its own.
+  part tidy "clang-tidy" run_tidy ${TIDY_SECONDS:+--seconds "$TIDY_SECONDS"}
 }
-run_tidy() { in_root python3 scripts/inside/tidy build/asan "$CACHE/tidy" "$(results_inside tidy.xml)"; }
+run_tidy() { in_root python3 scripts/inside/tidy "$@" build/asan "$CACHE/tidy" "$(results_inside tidy.xml)"; }
 
 test_python() {
   [[ -d $HERE/tools ]] || { skip python "there is no tools/ yet"; return 0; }

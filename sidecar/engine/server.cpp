@@ -150,7 +150,7 @@ wire::ParsedResult Server::answer(const wire::Infer& request) {
 
 wire::Rechecked Server::recheck(const wire::Recheck& asked) {
   wire::Rechecked answer{.id = asked.id, .golden_case = {}, .worst_error = {}, .failure = {}};
-  const auto fail = [&](std::string reason, std::string message) {
+  const auto fail = [&](std::string reason, const std::string& message) {
     answer.failure = wire::Failure{.failure_class = wire::FailureClass::kPod,
                                    .reason = std::move(reason),
                                    .message = Printable(message, kMostText)};
