@@ -39,6 +39,7 @@ struct ReplicaSet {
   std::int64_t current_replicas = 0;  // there, ready or not
   std::string traffic;                // of the template
   std::string digest;                 // of the template: the pin; empty: none
+  std::string config;                 // its copy of its ConfigMap's data, as JSON; empty: none
   std::string failure_reason;         // condition ReplicaFailure, e.g. FailedCreate
   std::string failure_message;
 };

@@ -209,6 +209,7 @@ std::expected<api::ReplicaSet, std::string> DecodeReplicaSet(kube::Json object) 
     out.current_replicas = root["status"]["replicas"].Number();
     out.traffic = pod["labels"][plan::kTrafficLabel].Text();
     out.digest = pod["annotations"][plan::kDigestAnnotation].Text();
+    out.config = root["metadata"]["annotations"][plan::kConfigAnnotation].Text();
     const Node failure = root["status"]["conditions"].Where("type", "ReplicaFailure");
     if (failure["status"].Text() != "True") return;
     out.failure_reason = failure["reason"].Text();

@@ -82,7 +82,8 @@ TEST(Decode, ReadsWhyAPodDoesNotRun) {
 }
 
 TEST(Decode, ReadsAReplicaSet) {
-  const auto rs = From(DecodeReplicaSet, R"({"metadata": {"name": "digits-x"},
+  const auto rs = From(DecodeReplicaSet,
+                       R"({"metadata": {"name": "digits-x", "annotations": {"pilotlight.dev/config": "{}"}},
     "spec": {"replicas": 3, "template": {"metadata": {"labels": {"pilotlight.dev/traffic": "none"},
                                                       "annotations": {"pilotlight.dev/digest": "sha256:aa"}}}},
     "status": {"replicas": 2, "conditions": [{"type": "ReplicaFailure", "status": "True", "reason": "FailedCreate",
@@ -92,6 +93,7 @@ TEST(Decode, ReadsAReplicaSet) {
   EXPECT_EQ(rs->current_replicas, 2);
   EXPECT_EQ(rs->traffic, "none");
   EXPECT_EQ(rs->digest, "sha256:aa");
+  EXPECT_EQ(rs->config, "{}");
   EXPECT_EQ(rs->failure_reason, "FailedCreate");
   EXPECT_EQ(rs->failure_message, "exceeded quota");
 }

@@ -230,8 +230,12 @@ Outcome Performer::Do(const api::ModelDeployment& model, const plan::Delete& rem
                       const std::stop_token& stop) {
   const Place place = PlaceOf(remove.kind);
   const kube::Key key{model.ns, remove.name};
-  const auto deleted = client_.Delete(place.resource, key, {.uid = remove.uid}, stop);
-  if (!deleted && !IsOver(deleted.error())) {
+  const auto deleted = client_.Delete(place.resource, key,
+                                      {.uid = remove.uid, .resource_version = remove.resource_version}, stop);
+  // Of another version, it is still there: what is to become of it is decided anew.
+  const bool changed =
+      !deleted && !remove.resource_version.empty() && deleted.error().code == ErrorCode::Conflict;
+  if (!deleted && (changed || !IsOver(deleted.error()))) {
     return std::unexpected(Failed(deleted.error(), place.resource.kind + " " + remove.name));
   }
   gate_.Deleted(KeyOf(model), *place.store, key, remove.uid);

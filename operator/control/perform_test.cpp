@@ -131,11 +131,18 @@ TEST_F(Performing, APodIsLabelledOnlyAsItWasSeen) {
 
 TEST_F(Performing, WhatIsGoneAlreadyIsDeleted) {
   error_ = kube::StatusError(404, "NotFound");
-  EXPECT_TRUE(Perform(plan::Delete{plan::Kind::kPod, "p", "uid"}));
+  EXPECT_TRUE(Perform(plan::Delete{plan::Kind::kPod, "p", "uid", {}}));
   error_ = kube::StatusError(409, "Conflict");
-  EXPECT_TRUE(Perform(plan::Delete{plan::Kind::kPod, "p", "uid"})) << "the name is another pod's by now";
+  EXPECT_TRUE(Perform(plan::Delete{plan::Kind::kPod, "p", "uid", {}})) << "the name is another pod's by now";
   error_ = kube::StatusError(500, "InternalError");
-  EXPECT_FALSE(Perform(plan::Delete{plan::Kind::kPod, "p", "uid"}));
+  EXPECT_FALSE(Perform(plan::Delete{plan::Kind::kPod, "p", "uid", {}}));
+}
+
+TEST_F(Performing, WhatHasChangedSinceIsNotDeleted) {
+  error_ = kube::StatusError(409, "Conflict");
+  EXPECT_FALSE(Perform(plan::Delete{plan::Kind::kReplicaSet, "digits-x", "uid", "77"}));
+  const json sent = json::parse(transport_.requests()[0].body);
+  EXPECT_EQ(sent["preconditions"], json({{"uid", "uid"}, {"resourceVersion", "77"}}));
 }
 
 TEST_F(Performing, OnlyWhatTimeDoesNotMendGoesIntoTheStatus) {

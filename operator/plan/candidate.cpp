@@ -49,7 +49,11 @@ void Planner::Pause(const api::ReplicaSet* rs) {
   const Side candidate = SideOf(*rs, Available());
   if (const api::ReplicaSet* stable = fleet_.Find(stable_))
     Keep(*stable, Hold(bounds_, SideOf(*stable), candidate));
-  if (rs->replicas > wanted_) Change(*rs, wanted_, rs->traffic, rs->digest);
+  if (rs->replicas > wanted_) {
+    if (const auto size = ScaledDown(candidate, wanted_); size != rs->replicas)
+      Change(*rs, size, rs->traffic, rs->digest);
+    AgainWhenAvailable(target_);
+  }
   Admit(*rs);
 }
 
@@ -60,12 +64,24 @@ void Planner::Promote(const api::ReplicaSet& rs) {
     Await({"Superseding", "an older candidate is leaving the Service first", false});
     return;
   }
+  const api::ReplicaSet* stable = fleet_.Find(stable_);
+  const std::int64_t room = bounds_.Most() - (stable == nullptr ? 0 : stable->replicas);
+  if (stable != nullptr && room < 1) {  // it is just making some
+    Enter(Phase::kProving);
+    AwaitPods(stable_);
+    return;
+  }
   Enter(Phase::kPromoting);
   Await({"Promoting", target_ + " is proven and enters the Service", false});
+  // Two that were on trial both stay: which of them goes is not ours to choose. What comes back with more
+  // pods than there is room for loses some, but none that serves: somebody may have changed its label by
+  // hand.
+  const std::int64_t fits = std::max({room, fleet_.CountReady(target_), std::int64_t{1}});
+  const std::int64_t size = rs.digest.empty() ? rs.replicas : std::min(rs.replicas, fits);
   api::ReplicaSet promoted = rs;
   promoted.traffic = kTrafficService;
   promoted.digest = Record(target_).digest;
-  Change(rs, rs.replicas, promoted.traffic, promoted.digest);
+  Change(rs, size, promoted.traffic, promoted.digest);
   Admit(promoted);
 }
 
@@ -83,9 +99,14 @@ void Planner::Grow(const api::ReplicaSet& rs) {
     AgainWhenAvailable(target_);
   }
   const api::ReplicaSet* stable = fleet_.Find(stable_);
-  const Sizes sizes = Roll(bounds_, stable == nullptr ? Side{} : SideOf(*stable), SideOf(rs, Available()));
+  const api::ReplicaSet* from = stable == nullptr ? Leaver() : stable;
+  const Sizes sizes = Roll(bounds_, from == nullptr ? Side{} : SideOf(*from), SideOf(rs, Available()));
   if (admitted && rs.replicas != sizes.to) Change(rs, sizes.to, rs.traffic, rs.digest);
-  if (stable != nullptr) Keep(*stable, grown ? stable->replicas : sizes.from);
+  if (stable != nullptr) {
+    Keep(*stable, grown ? stable->replicas : sizes.from);
+  } else if (from != nullptr && !grown && !MayLeave() && from->replicas != sizes.from) {
+    Change(*from, sizes.from, from->traffic, from->digest);
+  }
   if (!grown) return;
   Enter(Phase::kSettling);
   Await({"Settling", "all pods are ready; waiting until every node knows of them", false});
@@ -107,9 +128,12 @@ void Planner::NoteServing() {
   rollout.progressed = seen_.now;
 }
 
+// But for what must serve until the candidate does, where nothing is stable.
 bool Planner::NobodyElseGetsTraffic() const {
+  const api::ReplicaSet* staying = stable_.empty() && !MayLeave() ? Leaver() : nullptr;
   return std::ranges::none_of(seen_.replica_sets, [&](const api::ReplicaSet& rs) {
-    return rs.meta.name != stable_ && rs.meta.name != target_ && fleet_.GetsTraffic(rs.meta.name);
+    return rs.meta.name != stable_ && rs.meta.name != target_ && &rs != staying &&
+           fleet_.GetsTraffic(rs.meta.name);
   });
 }
 

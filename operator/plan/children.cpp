@@ -8,19 +8,47 @@
 #include "operator/plan/render.h"
 
 namespace pilotlight::plan {
-void Planner::CreateRevision() {
-  const bool has_config = std::ranges::any_of(seen_.config_maps, [&](const api::ConfigMap& config) {
-    return config.meta.name == target_ && !config.meta.deleting;
+
+bool Planner::HasConfig(const std::string& revision) const {
+  return std::ranges::any_of(seen_.config_maps, [&](const api::ConfigMap& config) {
+    return config.meta.name == revision && !config.meta.deleting;
   });
-  if (!has_config) {
+}
+
+void Planner::CreateRevision() {
+  if (fleet_.Find(target_) != nullptr) return;  // then KeepConfigs() has seen to its ConfigMap
+  if (!HasConfig(target_))
     decision_.actions.emplace_back(Create{Kind::kConfigMap, target_, RenderConfigMap(model_, target_)});
-  }
-  if (fleet_.Find(target_) != nullptr) return;
   // Should the ReplicaSet of a proven revision have been deleted, the new one is bound to the same bytes.
   const api::RevisionStatus& record = Record(target_);
   const std::string pin = record.phase == api::RevisionPhase::kProven ? record.digest : std::string();
   decision_.actions.emplace_back(Create{
       Kind::kReplicaSet, target_, RenderReplicaSet(model_, target_, pin, seen_.settings.sidecar_image)});
+}
+
+// Each revision that is kept has its ConfigMap, as it once was rendered: its pods read it, and so does who
+// goes back to it. Should it have been deleted, the ReplicaSet has a copy.
+void Planner::KeepConfigs() {
+  for (const api::ReplicaSet& rs : seen_.replica_sets) {
+    const std::string& revision = rs.meta.name;
+    if (rs.meta.deleting || HasConfig(revision)) continue;
+    nlohmann::json body = RestoreConfigMap(model_, revision, rs.config);
+    if (body.is_null() && revision == target_) body = RenderConfigMap(model_, revision);
+    if (!body.is_null()) {
+      decision_.actions.emplace_back(Create{Kind::kConfigMap, revision, std::move(body)});
+    } else if (revision == stable_) {
+      const std::string told =
+          "ConfigMap " + revision +
+          " was deleted, without it no new pod of that revision starts, and it cannot be "
+          "made again from what is there; restore it from a backup, or let another "
+          "revision take its place";
+      if (trouble_.wrong) {
+        trouble_.message += "; " + told;
+      } else {
+        Await({"ConfigMapMissing", told, true});
+      }
+    }
+  }
 }
 
 void Planner::KeepService() {
@@ -39,7 +67,8 @@ void Planner::KeepBudget() {
   const bool there = seen_.budget && !seen_.budget->meta.deleting;
   if (wanted_ <= 1) {
     if (there)
-      decision_.actions.emplace_back(Delete{Kind::kDisruptionBudget, model_.name, seen_.budget->meta.uid});
+      decision_.actions.emplace_back(
+          Delete{Kind::kDisruptionBudget, model_.name, seen_.budget->meta.uid, {}});
     return;
   }
   nlohmann::json body = RenderDisruptionBudget(model_);
@@ -69,11 +98,12 @@ void Planner::ForgetOldRevisions() {
   for (std::size_t i = static_cast<std::size_t>(model_.spec.rollout.revision_history_limit); i < old.size();
        ++i) {
     kept.erase(old[i]->meta.name);
-    decision_.actions.emplace_back(Delete{Kind::kReplicaSet, old[i]->meta.name, old[i]->meta.uid});
+    decision_.actions.emplace_back(
+        Delete{Kind::kReplicaSet, old[i]->meta.name, old[i]->meta.uid, old[i]->meta.resource_version});
   }
   for (const api::ConfigMap& config : seen_.config_maps) {
     if (config.meta.deleting || in_use(config.meta.name) || kept.contains(config.meta.name)) continue;
-    decision_.actions.emplace_back(Delete{Kind::kConfigMap, config.meta.name, config.meta.uid});
+    decision_.actions.emplace_back(Delete{Kind::kConfigMap, config.meta.name, config.meta.uid, {}});
   }
 }
 

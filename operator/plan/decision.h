@@ -53,10 +53,13 @@ struct LabelPod {
   std::string digest;
 };
 
+// Ends an object, if it still is what was observed where that matters: a revision that was forgotten may have
+// been asked for again when the deletion arrives.
 struct Delete {
   Kind kind;
   std::string name;
   std::string uid;
+  std::string resource_version;  // empty: in whatever version
 };
 
 struct EmitEvent {

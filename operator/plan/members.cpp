@@ -39,7 +39,7 @@ void Planner::KeepStable() {
     // The pod that proves the candidate is one more. Where there shall be none, one of the stable pods makes
     // room.
     const bool makes_room = !next_.candidate_revision.empty() && bounds_.surge == 0;
-    return Keep(*rs, makes_room ? bounds_.Least() : wanted_);
+    return Keep(*rs, ScaledDown(SideOf(*rs), makes_room ? bounds_.Least() : wanted_));
   }
   const Sizes sizes = Roll(bounds_, SideOf(*leaver), SideOf(*rs, Available()));
   Keep(*rs, sizes.to);
@@ -99,7 +99,7 @@ bool Planner::Admit(const api::ReplicaSet& rs) {
       events_.push_back({true, "SourceChanged",
                          "pod " + pod->meta.name + " has other bytes than " + rs.meta.name +
                              " is pinned to, and is replaced: the file at spec.model.uri was changed"});
-      decision_.actions.emplace_back(Delete{Kind::kPod, pod->meta.name, pod->meta.uid});
+      decision_.actions.emplace_back(Delete{Kind::kPod, pod->meta.name, pod->meta.uid, {}});
     } else {
       Probe(*pod);
     }
@@ -138,7 +138,7 @@ void Planner::ReplaceHopeless(const api::ReplicaSet& rs) {
                        "pod " + pod->meta.name + " on node " + pod->node + " failed a proof that " +
                            rs.meta.name + " has passed, and is replaced: " + report->failure->reason + ": " +
                            Explain(*report->failure)});
-    decision_.actions.emplace_back(Delete{Kind::kPod, pod->meta.name, pod->meta.uid});
+    decision_.actions.emplace_back(Delete{Kind::kPod, pod->meta.name, pod->meta.uid, {}});
   }
 }
 
@@ -154,12 +154,14 @@ void Planner::RetireOthers() {
 }
 
 void Planner::Retire(const api::ReplicaSet& rs) {
-  bool out = rs.traffic == kTrafficNone;
+  const auto& pods = fleet_.Pods(rs.meta.name);
+  const auto is_out = [](const api::Pod* pod) { return pod->traffic == kTrafficNone; };
+  const bool out = rs.traffic == kTrafficNone && std::ranges::all_of(pods, is_out);
+  // First and in any case: it is refused, and so is all that follows, if the ReplicaSet that was seen is
+  // older than its pods, and was let in since.
   if (!out) Change(rs, rs.replicas, kTrafficNone, rs.digest);
-  for (const api::Pod* pod : fleet_.Pods(rs.meta.name)) {
-    if (pod->traffic == kTrafficNone) continue;
-    out = false;
-    Label(*pod, kTrafficNone, pod->digest);
+  for (const api::Pod* pod : pods) {
+    if (!is_out(pod)) Label(*pod, kTrafficNone, pod->digest);
   }
   if (!out || rs.replicas == 0) return;
   const auto& rollout = next_.rollout;

@@ -10,6 +10,8 @@ inline constexpr char kManagedByLabel[] = "app.kubernetes.io/managed-by";
 inline constexpr char kRevisionLabel[] = "pilotlight.dev/revision";
 inline constexpr char kTrafficLabel[] = "pilotlight.dev/traffic";
 inline constexpr char kDigestAnnotation[] = "pilotlight.dev/digest";
+// Of a ReplicaSet: a copy of the data of its ConfigMap, as a JSON object of texts.
+inline constexpr char kConfigAnnotation[] = "pilotlight.dev/config";
 
 inline constexpr char kNameValue[] = "model-server";
 inline constexpr char kManagedByValue[] = "pilotlight";

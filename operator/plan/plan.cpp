@@ -30,7 +30,8 @@ Planner::Planner(const Observed& seen)
 
 // The status's word, as long as there is something behind it. Should the status have been lost, or the
 // ReplicaSet that it names, or another revision be asked for before the first has grown up, the oldest one
-// that is pinned and serves is the stable one: promotion never takes the old one out first.
+// that is pinned and serves is the stable one: promotion never takes the old one out first. If none
+// else is left, it is one that was about to leave; but what was given up gets no further pods.
 std::string Planner::StableRevision() const {
   const auto owns_service = [](const api::ReplicaSet& rs) { return !rs.meta.deleting && !rs.digest.empty(); };
   const std::string& said = model_.status.stable_revision;
@@ -40,10 +41,14 @@ std::string Planner::StableRevision() const {
   const bool lost = model_.status.observed_generation == 0;
   const api::ReplicaSet* oldest = nullptr;
   for (const api::ReplicaSet& rs : seen_.replica_sets) {
-    if (!owns_service(rs) || rs.traffic != kTrafficService || fleet_.CountServing(rs.meta.name) == 0)
-      continue;
+    if (!owns_service(rs) || fleet_.CountServing(rs.meta.name) == 0) continue;
     if (rs.meta.name == candidate && !lost) continue;
-    if (oldest == nullptr || rs.meta.created < oldest->meta.created) oldest = &rs;
+    if (const auto* record = model_.status.FindRevision(rs.meta.name); record != nullptr && record->aborted)
+      continue;
+    const auto rank = [](const api::ReplicaSet& of) {
+      return std::pair(of.traffic != kTrafficService, of.meta.created);
+    };
+    if (oldest == nullptr || rank(rs) < rank(*oldest)) oldest = &rs;
   }
   return oldest == nullptr ? std::string() : oldest->meta.name;
 }
@@ -62,6 +67,7 @@ Decision Planner::Run() {
     KeepBudget();
     ForgetOldRevisions();
   }
+  KeepConfigs();
   FillStatus();
   Announce();
   return std::move(decision_);
@@ -133,7 +139,6 @@ void Planner::Steady() {
   const Phase before = next_.rollout.phase;
   const bool reverts = before != Phase::kRetiring && Leaver() != nullptr;
   const bool scaled = rs.replicas != wanted_;
-  CreateRevision();
   KeepStable();
   if (reverts) {
     Enter(Phase::kReverting);

@@ -579,10 +579,7 @@ TEST(Replacing, WaitsUntilEveryNodeKnowsBeforeTheStableRevisionMoves) {
   Cluster cluster = Serving(1);
   const std::string old = cluster.Revision();
   cluster.Apply(Uri("v2"));
-  while (cluster.status().rollout.phase != Phase::kSettling) {
-    cluster.Reconcile();
-    cluster.Kubernetes();
-  }
+  cluster.Until([&] { return cluster.status().rollout.phase == Phase::kSettling; });
   for (int i = 0; i < 5; ++i) cluster.Reconcile();
   EXPECT_EQ(cluster.status().stable_revision, old);
   EXPECT_EQ(Plan(cluster.Observe()).again_after, cluster.settings.settle);
@@ -607,10 +604,7 @@ TEST(Replacing, WaitsForEndpoints) {
   cluster.Apply(Uri("v2"));
   cluster.Run(seconds(1));
   Observed seen = cluster.Observe();
-  while (cluster.status().rollout.phase != Phase::kSettling) {
-    cluster.Reconcile();
-    cluster.Kubernetes();
-  }
+  cluster.Until([&] { return cluster.status().rollout.phase == Phase::kSettling; });
   cluster.Wait(minutes(1));
   seen = cluster.Observe();
   seen.ready_endpoints->clear();
@@ -623,11 +617,7 @@ TEST(Replacing, KeepsReplacedPodsForAWhileOutsideTheService) {
   Cluster cluster = Serving(2);
   const std::string old = cluster.Revision();
   cluster.Apply(Uri("v2"));
-  while (cluster.status().stable_revision == old) {
-    cluster.Reconcile();
-    cluster.Kubernetes();
-    cluster.Wait(seconds(1));
-  }
+  cluster.Until([&] { return cluster.status().stable_revision != old; }, seconds(1));
   cluster.Reconcile();
   for (const api::Pod* pod : cluster.Pods(old)) EXPECT_EQ(pod->traffic, kTrafficNone);
   EXPECT_EQ(cluster.Pods(old).size(), 1U) << "the others have gone behind the new ones";
@@ -675,10 +665,8 @@ TEST(Replacing, AThirdRevisionTakesThePlaceOfTheSecond) {
   const std::string first = cluster.Revision();
   cluster.Apply(Uri("v2"));
   const std::string second = cluster.Revision();
-  while (cluster.Find(second) == nullptr || cluster.Find(second)->traffic != kTrafficService) {
-    cluster.Reconcile();
-    cluster.Kubernetes();
-  }
+  cluster.Until(
+      [&] { return cluster.Find(second) != nullptr && cluster.Find(second)->traffic == kTrafficService; });
   cluster.Apply(Uri("v3"));
   cluster.after_write = [&] {
     EXPECT_GE(Serving(cluster), 2);

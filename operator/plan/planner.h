@@ -82,7 +82,9 @@ class Planner {
   // children.cpp: Service, budget, old revisions.
   void KeepService();
   void KeepBudget();
-  void CreateRevision();  // what is missing of the target's ConfigMap and ReplicaSet
+  void CreateRevision();  // the target's ConfigMap and ReplicaSet, if there is none
+  bool HasConfig(const std::string& revision) const;
+  void KeepConfigs();
   void ForgetOldRevisions();
 
   // report.cpp: what status says.

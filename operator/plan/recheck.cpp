@@ -66,7 +66,7 @@ void Planner::Recheck(const api::ReplicaSet& rs) {
   events_.push_back({true, "PodReplaced",
                      "pod " + goes->meta.name + " on node " + goes->node +
                          " no longer gives the golden answers, and is replaced"});
-  decision_.actions.emplace_back(Delete{Kind::kPod, goes->meta.name, goes->meta.uid});
+  decision_.actions.emplace_back(Delete{Kind::kPod, goes->meta.name, goes->meta.uid, {}});
 }
 
 }  // namespace pilotlight::plan

@@ -187,16 +187,34 @@ json PodSpec(const ModelDeployment& model, const std::string& revision, const st
   return pod;
 }
 
-}  // namespace
+// All annotations of an object together may have 256 KiB.
+constexpr std::size_t kMostCopied = 192 * 1024;
 
-json RenderConfigMap(const ModelDeployment& model, const std::string& revision) {
+json ConfigMapOf(const ModelDeployment& model, const std::string& revision, json data) {
   return {{"apiVersion", "v1"},
           {"kind", "ConfigMap"},
           {"metadata", Metadata(model, revision, RevisionLabels(model.name, revision))},
           {"immutable", true},
-          {"data",
-           {{"config.json", SidecarConfig(model, revision).dump(2)},
-            {"revision.json", RevisionedPart(model.spec).dump(2)}}}};
+          {"data", std::move(data)}};
+}
+
+json Data(const ModelDeployment& model, const std::string& revision) {
+  return {{"config.json", SidecarConfig(model, revision).dump(2)},
+          {"revision.json", RevisionedPart(model.spec).dump(2)}};
+}
+
+}  // namespace
+
+json RenderConfigMap(const ModelDeployment& model, const std::string& revision) {
+  return ConfigMapOf(model, revision, Data(model, revision));
+}
+
+json RestoreConfigMap(const ModelDeployment& model, const std::string& revision, const std::string& copy) {
+  json data = json::parse(copy, nullptr, /*allow_exceptions=*/false);
+  if (!data.is_object() || data.empty() ||
+      !std::ranges::all_of(data, [](const json& text) { return text.is_string(); }))
+    return nullptr;
+  return ConfigMapOf(model, revision, std::move(data));
 }
 
 json RenderReplicaSet(const ModelDeployment& model, const std::string& revision, const std::string& digest,
@@ -210,9 +228,12 @@ json RenderReplicaSet(const ModelDeployment& model, const std::string& revision,
 
   json pod_metadata = {{"labels", std::move(labels)}};
   if (!annotations.empty()) pod_metadata["annotations"] = std::move(annotations);
+  json metadata = Metadata(model, revision, RevisionLabels(model.name, revision));
+  if (std::string copy = Data(model, revision).dump(); copy.size() <= kMostCopied)
+    metadata["annotations"] = {{kConfigAnnotation, std::move(copy)}};
   return {{"apiVersion", "apps/v1"},
           {"kind", "ReplicaSet"},
-          {"metadata", Metadata(model, revision, RevisionLabels(model.name, revision))},
+          {"metadata", std::move(metadata)},
           {"spec",
            {{"replicas", 1},
             {"selector", {{"matchLabels", selector}}},

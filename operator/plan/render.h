@@ -16,8 +16,13 @@ namespace pilotlight::plan {
 // The immutable ConfigMap `revision`: what the sidecar reads, and what the user wrote.
 nlohmann::json RenderConfigMap(const api::ModelDeployment& model, const std::string& revision);
 
-// The ReplicaSet `revision`: one pod, outside the Service. `digest` pins it from birth; usually it is empty,
-// and the first proof pins it.
+// The same from the copy that the revision's ReplicaSet keeps. Null: `copy` is none.
+nlohmann::json RestoreConfigMap(const api::ModelDeployment& model, const std::string& revision,
+                                const std::string& copy);
+
+// The ReplicaSet `revision`: one pod, outside the Service, and a copy of the ConfigMap's data, if that is
+// small enough for an annotation. `digest` pins it from birth; usually it is empty, and the first proof pins
+// it.
 nlohmann::json RenderReplicaSet(const api::ModelDeployment& model, const std::string& revision,
                                 const std::string& digest, const std::string& sidecar_image);
 

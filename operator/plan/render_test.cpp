@@ -66,8 +66,9 @@ json All(const json& spec) {
   for (const char* key : {"config.json", "revision.json"}) {
     config["data"][key] = json::parse(config["data"][key].get<std::string>());
   }
-  return {config, RenderReplicaSet(model, revision, "", "sidecar:1"), RenderService(model),
-          RenderDisruptionBudget(model)};
+  json rs = RenderReplicaSet(model, revision, "", "sidecar:1");
+  rs["metadata"].erase("annotations");  // a copy of what is above
+  return {config, std::move(rs), RenderService(model), RenderDisruptionBudget(model)};
 }
 
 TEST(Render, TheLeastManifestAsItAlwaysWas) {
@@ -75,6 +76,22 @@ TEST(Render, TheLeastManifestAsItAlwaysWas) {
 }
 TEST(Render, EverythingAsItAlwaysWas) {
   ExpectGolden(All(Everything()), "everything.json");
+}
+
+TEST(Render, GivesTheReplicaSetACopyFromWhichTheConfigMapIsMadeAgain) {
+  const api::ModelDeployment model = Model(Everything());
+  const json rs = RenderReplicaSet(model, "digits-x", "", "sidecar:1");
+  const std::string copy = rs["metadata"]["annotations"][kConfigAnnotation];
+  EXPECT_EQ(RestoreConfigMap(Model(kLeast), "digits-x", copy), RenderConfigMap(model, "digits-x"));
+  for (const char* none : {"", "{", "{}", "[]", "null", R"({"config.json": 1})"})
+    EXPECT_TRUE(RestoreConfigMap(model, "digits-x", none).is_null()) << none;
+}
+
+TEST(Render, GivesNoCopyThatAnAnnotationCannotHold) {
+  json spec = kLeast;
+  spec["template"]["env"] = json::array({{{"name", "A"}, {"value", std::string(200'000, 'a')}}});
+  const json rs = RenderReplicaSet(Model(spec), "digits-x", "", "sidecar:1");
+  EXPECT_FALSE(rs["metadata"].contains("annotations"));
 }
 
 TEST(Render, MountsTheSecretForFetchingAndTellsTheSidecarNothingOfItsName) {

@@ -40,9 +40,14 @@ std::int64_t Spare(const api::Rollout& rollout, std::int64_t replicas) {
   return std::clamp<std::int64_t>(RoundedDown(rollout.max_unavailable, replicas), 1, replicas - 1);
 }
 
+std::int64_t ScaledDown(const Side& side, std::int64_t replicas) {
+  if (replicas == 0 || replicas >= side.replicas) return replicas;
+  return std::min(replicas + side.ready - side.serving, side.replicas);
+}
+
 Sizes Roll(const Bounds& bounds, const Side& from, const Side& to) {
   const std::int64_t room = std::max(bounds.Most() - from.replicas, to.replicas);
-  const std::int64_t size = std::min(room, bounds.replicas);
+  const std::int64_t size = ScaledDown(to, std::min(room, bounds.replicas));
   Side left = to;  // after what scaling down takes of it, now or since it was last told to
   left.serving =
       std::min(to.serving, std::max<std::int64_t>(std::min(size, to.replicas) - (to.ready - to.serving), 0));

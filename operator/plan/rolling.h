@@ -43,6 +43,10 @@ struct Sizes {
   std::int64_t to = 0;
 };
 
+// To what `side` may be scaled down when it shall have `replicas` pods: Kubernetes may take those that are
+// listed and leave those that are not yet, so these are not counted on. To none it may at once.
+std::int64_t ScaledDown(const Side& side, std::int64_t replicas);
+
 // The next sizes: `to` grows into whatever room there is, `from` shrinks behind what serves of it. Repeated,
 // with what is then observed, it ends with all of `to` and, at most, what the surge allows of `from`.
 //

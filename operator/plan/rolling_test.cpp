@@ -58,6 +58,15 @@ TEST(Spare, IsOneOfSeveralAtLeastAndNeverAll) {
   EXPECT_EQ(Spare(rollout, 4), 3);
 }
 
+TEST(ScaledDown, LeavesAsManyMoreAsAreReadyAndNotListedYet) {
+  EXPECT_EQ(ScaledDown({4, 4, 4}, 2), 2);
+  EXPECT_EQ(ScaledDown({4, 3, 3}, 2), 2) << "what is not ready goes first";
+  EXPECT_EQ(ScaledDown({4, 4, 3}, 2), 3);
+  EXPECT_EQ(ScaledDown({4, 4, 0}, 2), 4);
+  EXPECT_EQ(ScaledDown({4, 4, 0}, 0), 0) << "with none to be left it matters nothing";
+  EXPECT_EQ(ScaledDown({2, 2, 1}, 4), 4);
+}
+
 TEST(Roll, GrowsIntoTheSurgeAndShrinksBehindWhatServes) {
   const Bounds bounds{.replicas = 4, .surge = 1, .unavailable = 0};
   EXPECT_EQ(Roll(bounds, {4, 4, 4}, {1, 1, 0}), (Sizes{4, 1})) << "it is not counted on yet";
@@ -82,7 +91,7 @@ TEST(Roll, DoesNotCountOnWhatIsReadyAndNotListedYet) {
 TEST(Roll, ShrinksTheNewSideWhenFewerAreAskedFor) {
   const Bounds bounds{.replicas = 2, .surge = 1, .unavailable = 0};
   EXPECT_EQ(Roll(bounds, {2, 2, 2}, {3, 3, 3}), (Sizes{0, 2}));
-  EXPECT_EQ(Roll(bounds, {2, 2, 2}, {3, 3, 1}), (Sizes{2, 2})) << "what serves of it might be what goes";
+  EXPECT_EQ(Roll(bounds, {2, 2, 2}, {3, 3, 1}), (Sizes{1, 3})) << "what serves of it might be what goes";
 }
 
 // Both sides move at once, and whatever is slow or lost meanwhile, the bounds hold.

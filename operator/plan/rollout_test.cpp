@@ -505,5 +505,228 @@ TEST_F(Rollouts, KeepAsManyOldRevisionsAsTheyAreTold) {
   EXPECT_EQ(cluster.config_maps.size(), 1U);
 }
 
+// The Create of a ConfigMap that `decision` asks for; null: none.
+const Create* MadeConfigMap(const Decision& decision) {
+  for (const Action& action : decision.actions) {
+    const auto* create = std::get_if<Create>(&action);
+    if (create != nullptr && create->kind == Kind::kConfigMap) return create;
+  }
+  return nullptr;
+}
+
+TEST_F(Rollouts, HeedNoAbortWhereNothingIsStable) {
+  cluster.Apply({{"replicas", 3}});
+  first = cluster.Revision();
+  Half(first, 1);
+  Set({{"abort", first}});
+  Guard(1, 3);
+  cluster.Reconcile();
+  EXPECT_THAT(cluster.status().rollout.ignored, HasSubstr("no stable revision to go back to"));
+  cluster.Run();
+  EXPECT_EQ(phase(), Phase::kComplete);
+  EXPECT_EQ(Serving(first), 3);
+}
+
+class WithoutAStableOne : public Rollouts {
+ protected:
+  // v2 was aborted with two pods in the Service, and somebody deletes all of v1.
+  void SetUp() override {
+    Serve(3);
+    second = Ask("v2");
+    Half(second);
+    Set({{"abort", second}});
+    cluster.Reconcile(0);
+    std::erase_if(cluster.pods, [&](const api::Pod& pod) { return pod.meta.revision == first; });
+    std::erase_if(cluster.replica_sets, [&](const api::ReplicaSet& rs) { return rs.meta.name == first; });
+  }
+  std::string second;
+};
+
+TEST_F(WithoutAStableOne, WhatWasGivenUpGoesOnServingAndDoesNotGrow) {
+  Guard(2, 2);
+  cluster.Run();
+  EXPECT_EQ(phase(), Phase::kAborted);
+  EXPECT_EQ(Serving(second), 2);
+  EXPECT_EQ(cluster.status().stable_revision, "");
+}
+
+TEST_F(WithoutAStableOne, ANewRevisionTakesThePlaceOfWhatWasGivenUp) {
+  const std::string third = Ask("v3", Good('c'));
+  Guard(2, 4);
+  cluster.Run();
+  EXPECT_EQ(phase(), Phase::kComplete);
+  EXPECT_EQ(cluster.status().stable_revision, third);
+  EXPECT_EQ(Serving(third), 3);
+  EXPECT_EQ(Size(second), 0);
+}
+
+TEST_F(Rollouts, TakeBackWhatWasAboutToLeaveAndStillServesWhereNothingIsStable) {
+  Serve(2);
+  const std::string second = Ask("v2");
+  cluster.replica_sets.front().traffic = kTrafficNone;
+  cluster.status_.stable_revision = "digits-deleted";
+  Guard(2, 3);
+  cluster.Reconcile();
+  EXPECT_EQ(cluster.status().stable_revision, first);
+  cluster.Run();
+  EXPECT_EQ(cluster.status().stable_revision, second);
+}
+
+TEST_F(Rollouts, TakeNoPodOutWhoseReplicaSetIsAnotherThanWasSeen) {
+  Serve(2);
+  Observed seen = cluster.Observe();
+  seen.replica_sets.front().traffic = kTrafficNone;  // as it once was
+  seen.replica_sets.front().digest.clear();
+  cluster.Apply({{"model", {{"uri", "https://models.example/v2"}}}});
+  seen.model = cluster.Observe().model;
+  bool checked = false;
+  const Decision decision = Plan(seen);
+  for (const Action& action : decision.actions) {
+    const auto* change = std::get_if<ChangeReplicaSet>(&action);
+    checked = checked || (change != nullptr && change->name == first);
+    EXPECT_TRUE(checked || !std::holds_alternative<LabelPod>(action)) << "that may come first and be refused";
+  }
+  EXPECT_TRUE(checked);
+}
+
+// How many pods of a revision that shall enter the Service `decision` asks for; 0: it enters not.
+std::int64_t Entering(const Decision& decision, const std::string& revision) {
+  for (const Action& action : decision.actions) {
+    const auto* change = std::get_if<ChangeReplicaSet>(&action);
+    if (change != nullptr && change->name == revision && change->traffic == kTrafficService)
+      return change->replicas;
+  }
+  return 0;
+}
+
+TEST_F(Rollouts, WithoutASurgeLetNobodyInBeforeThereIsRoom) {
+  Serve(3);
+  Set({{"rollingUpdate", {{"maxSurge", 0}, {"maxUnavailable", 1}}}});
+  const std::string second = Ask("v2");
+  Until([&] {
+    const auto pods = cluster.Pods(second);
+    return !pods.empty() && pods.front()->ready && cluster.Observe().reports.contains(pods.front()->meta.uid);
+  });
+  Observed seen = cluster.Observe();
+  EXPECT_EQ(Entering(Plan(seen), second), 1);
+  seen.replica_sets.front().replicas = 3;  // has not made room yet
+  EXPECT_EQ(Entering(Plan(seen), second), 0);
+}
+
+TEST_F(Rollouts, LetNoMorePodsBackInThanThereIsRoomFor) {
+  Serve(4);
+  Ask("v2");
+  cluster.Run();
+  cluster.replica_sets.front().replicas = 4;  // as if it had just left
+  cluster.Kubernetes();
+  cluster.Apply({{"model", {{"uri", "https://models.example/v1.tar"}}}});
+  ASSERT_EQ(cluster.Revision(), first);
+  cluster.after_write = [&] {
+    std::int64_t in_service = 0;
+    for (const auto& rs : cluster.replica_sets) in_service += rs.traffic == kTrafficService ? rs.replicas : 0;
+    EXPECT_LE(in_service, 5);
+  };
+  cluster.Run();
+  EXPECT_EQ(cluster.status().stable_revision, first);
+}
+
+TEST_F(Rollouts, MakeADeletedConfigMapAgainAsItOnceWasRendered) {
+  Serve(2);
+  Ask("v2", Broken());
+  cluster.Run();
+  ASSERT_EQ(phase(), Phase::kFailed);
+  std::erase_if(cluster.config_maps, [&](const api::ConfigMap& config) { return config.meta.name == first; });
+  cluster.replica_sets.front().config = R"({"config.json": "as another release rendered it"})";
+  const Decision decision = cluster.Reconcile();
+  const Create* made = MadeConfigMap(decision);
+  ASSERT_NE(made, nullptr);
+  EXPECT_EQ(made->name, first);
+  EXPECT_EQ(made->body["data"], json({{"config.json", "as another release rendered it"}}));
+  cluster.Run();
+  EXPECT_EQ(MadeConfigMap(Plan(cluster.Observe())), nullptr);
+}
+
+TEST_F(Rollouts, SayThatAConfigMapIsGoneWhichNothingTellsAnyMore) {
+  Serve(2);
+  Ask("v2", Waiting());
+  cluster.Reconcile();
+  std::erase_if(cluster.config_maps, [&](const api::ConfigMap& config) { return config.meta.name == first; });
+  cluster.replica_sets.front().config = "[]";
+  EXPECT_EQ(MadeConfigMap(Plan(cluster.Observe())), nullptr);
+  cluster.Reconcile();
+  EXPECT_EQ(cluster.status().rollout.reason, "ConfigMapMissing");
+  EXPECT_THAT(cluster.status().rollout.message, HasSubstr("restore it from a backup"));
+  cluster.Kubernetes();
+  cluster.Reconcile();
+  cluster.Reconcile();
+  EXPECT_EQ(cluster.status().rollout.reason, "NotFound") << "both are told";
+  EXPECT_THAT(cluster.status().rollout.message, HasSubstr("ConfigMap " + first + " was deleted"));
+}
+
+TEST_F(Rollouts, MakeAConfigMapAgainThatTheyDeletedWhenTheyDidNotSeeItsReplicaSet) {
+  Serve(1);
+  Ask("v2");
+  cluster.Run();
+  const api::ReplicaSet hidden = *cluster.Find(first);
+  std::erase_if(cluster.replica_sets, [&](const api::ReplicaSet& rs) { return rs.meta.name == first; });
+  cluster.Run();
+  EXPECT_EQ(cluster.config_maps.size(), 1U);
+  cluster.replica_sets.push_back(hidden);
+  cluster.Run();
+  EXPECT_EQ(cluster.config_maps.size(), 2U);
+}
+
+TEST_F(Rollouts, ForgetARevisionOnlyIfItStillIsWhatWasSeen) {
+  Serve(1);
+  Ask("v2");
+  cluster.Run();
+  Set({{"revisionHistoryLimit", 0}});
+  cluster.replica_sets.front().meta.resource_version = "5";
+  std::string version;
+  const Decision decision = Plan(cluster.Observe());
+  for (const Action& action : decision.actions) {
+    const auto* remove = std::get_if<plan::Delete>(&action);
+    if (remove != nullptr && remove->kind == Kind::kReplicaSet) version = remove->resource_version;
+  }
+  EXPECT_EQ(version, "5");
+}
+
+TEST_F(Rollouts, ThatArePausedScaleTheCandidateDownBehindWhatIsListed) {
+  Serve(4);
+  const std::string second = Ask("v2");
+  Half(second, 3);
+  Set({{"paused", true}});
+  cluster.Apply({{"replicas", 2}});
+  Observed seen = cluster.Observe();
+  const auto changes = [&] {
+    std::int64_t size = 3;
+    const Decision decision = Plan(seen);
+    for (const Action& action : decision.actions) {
+      const auto* change = std::get_if<ChangeReplicaSet>(&action);
+      if (change != nullptr && change->name == second) size = change->replicas;
+    }
+    return size;
+  };
+  seen.now += minutes(1);
+  EXPECT_EQ(changes(), 2);
+  std::erase(*seen.ready_endpoints, cluster.Pods(second).front()->meta.uid);
+  EXPECT_EQ(changes(), 3) << "that one might be what is left";
+}
+
+TEST_F(Rollouts, ScaleDownBehindWhatIsListedAndNotOnlyReady) {
+  Serve(3);
+  cluster.Apply({{"replicas", 2}});
+  Observed seen = cluster.Observe();
+  seen.ready_endpoints->pop_back();
+  const Decision decision = Plan(seen);
+  for (const Action& action : decision.actions)
+    EXPECT_FALSE(std::holds_alternative<ChangeReplicaSet>(action));
+  ASSERT_TRUE(decision.status);
+  EXPECT_EQ(decision.status->rollout.phase, Phase::kScaling);
+  EXPECT_EQ(decision.status->rollout.reason, "WaitingForEndpoints");
+  cluster.Run();
+  EXPECT_EQ(Size(first), 2);
+}
+
 }  // namespace
 }  // namespace pilotlight::plan::testing

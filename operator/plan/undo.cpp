@@ -21,22 +21,29 @@ constexpr char kRetry[] = "set spec.rollout.retry to try it again";
 
 }  // namespace
 
-// The user's word, as long as it names the candidate. It is remembered: taking it out of the spec changes
-// nothing.
+// The user's word, as long as it names the candidate, and there is something to go back to: taking a first
+// revision back would leave nothing that serves, and gain nobody anything. It is remembered: taking it out of
+// the spec changes nothing.
 void Planner::NoteAbort() {
   const std::string& named = model_.spec.rollout.abort;
   next_.rollout.ignored.clear();
   if (named.empty()) return;
+  const api::RevisionStatus* before = next_.FindRevision(named);
+  if (before != nullptr && before->aborted) return;  // it had its effect
   if (named == target_ && target_ != stable_) {
     api::RevisionStatus& record = Record(target_);
-    if (record.phase == RevisionPhase::kFailed || record.aborted) return;
+    if (record.phase == RevisionPhase::kFailed) return;
+    if (stable_.empty()) {
+      next_.rollout.ignored =
+          "spec.rollout.abort names " + named +
+          ", and there is no stable revision to go back to; set spec.replicas to 0 to stop it";
+      return;
+    }
     record.aborted =
         api::Abort{"AbortedByUser", std::string("spec.rollout.abort names it; take that out and ") + kRetry};
     record.retry = model_.spec.rollout.retry;
     return;
   }
-  const api::RevisionStatus* record = next_.FindRevision(named);
-  if (record != nullptr && record->aborted) return;  // it had its effect
   next_.rollout.ignored = "spec.rollout.abort names " + named + ", which is not the candidate" +
                           (target_ == stable_ ? " (there is none)" : ": that is " + target_);
 }
@@ -88,9 +95,11 @@ const api::ReplicaSet* Planner::Leaver() const {
   return leaver;
 }
 
-// Whether its last pods may go: those of the stable revision do without them, or own the Service already.
+// Whether its last pods may go: those of the stable revision do without them, or own the Service already; or
+// there is none, and they serve nobody.
 bool Planner::MayLeave() const {
-  if (stable_.empty() || wanted_ == 0 || next_.rollout.phase == Phase::kRetiring) return true;
+  if (wanted_ == 0 || next_.rollout.phase == Phase::kRetiring) return true;
+  if (stable_.empty()) return Leaver() == nullptr || fleet_.CountServing(Leaver()->meta.name) == 0;
   const Side stable = SideOf(*fleet_.Find(stable_), Available());
   return std::min(stable.serving, stable.replicas) >= wanted_;
 }

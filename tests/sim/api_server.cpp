@@ -132,7 +132,8 @@ WriteResult ApiServer::Do(const api::ModelDeployment& by, const plan::Create& cr
                       api::ReplicaSet{.meta = std::move(meta),
                                       .replicas = body["spec"]["replicas"],
                                       .traffic = pod["labels"][plan::kTrafficLabel],
-                                      .digest = digest});
+                                      .digest = digest,
+                                      .config = body["metadata"]["annotations"][plan::kConfigAnnotation]});
     }
     case plan::Kind::kService:
       return CreateIn(services, by,
@@ -198,6 +199,8 @@ template <typename T>
 WriteResult ApiServer::DeleteIn(Collection<T>& in, const plan::Delete& remove) {
   const T* now = in.Find(remove.name);
   if (now != nullptr && now->meta.uid == remove.uid) {
+    if (!remove.resource_version.empty() && now->meta.resource_version != remove.resource_version)
+      return Fail(WriteError::Code::kConflict);
     if constexpr (std::is_same_v<T, api::Pod>) {
       // Its kubelet takes it away.
       if (!now->meta.deleting) {

@@ -200,7 +200,8 @@ void Cluster::Do(const Create& create) {
           {.meta = meta,
            .replicas = create.body["spec"]["replicas"],
            .traffic = pod["labels"][kTrafficLabel],
-           .digest = pod.value(json::json_pointer(std::string("/annotations/pilotlight.dev~1digest")), "")});
+           .digest = pod.value(json::json_pointer(std::string("/annotations/pilotlight.dev~1digest")), ""),
+           .config = create.body["metadata"]["annotations"].value(kConfigAnnotation, "")});
       return;
     }
     case Kind::kService:
@@ -332,13 +333,24 @@ void Cluster::Kubernetes() {
 
 void Cluster::Run(std::chrono::seconds patience) {
   const api::Time end = now + patience;
-  while (now <= end) {
+  for (int restless = 0; now <= end; ++restless) {
+    if (restless > 1000) throw std::logic_error("it writes and writes, and never comes to rest");
     const std::size_t before = writes;
     const Decision decision = Reconcile();
     Kubernetes();
     if (writes != before) continue;
+    restless = 0;
     if (!decision.again_after && decision.probe.empty()) return;
     Wait(std::chrono::seconds(1));
+  }
+}
+
+void Cluster::Until(const std::function<bool()>& done, std::chrono::seconds pace) {
+  for (int step = 0; !done(); ++step) {
+    if (step > 1000) throw std::logic_error("it never comes to that");
+    Reconcile();
+    Kubernetes();
+    Wait(pace);
   }
 }
 

@@ -56,6 +56,8 @@ class Cluster {
   // Reconciles and lets time pass until nothing is left to do (but for waiting that lasts longer than
   // `patience`).
   void Run(std::chrono::seconds patience = std::chrono::seconds(120));
+  // Reconciles, with Kubernetes at once behind and `pace` in between, until it has come to that.
+  void Until(const std::function<bool()>& done, std::chrono::seconds pace = std::chrono::seconds(0));
   void Wait(std::chrono::seconds time) { now += time; }
 
   Observed Observe() const;
