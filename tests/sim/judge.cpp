@@ -57,14 +57,6 @@ bool GivenUp(const api::RevisionStatus& record) {
   return record.phase == api::RevisionPhase::kFailed || record.aborted;
 }
 
-// Its revision was on its way out when none of it served, and there is nothing to go back to.
-bool IsLeaving(const plan::Observed& seen, const Pod& pod) {
-  return seen.model.status.stable_revision.empty() &&
-         std::ranges::any_of(seen.replica_sets, [&](const ReplicaSet& rs) {
-           return rs.meta.uid == pod.meta.owner_uid && rs.traffic == kTrafficNone;
-         });
-}
-
 bool IsDigest(const std::string& text) {
   return text.starts_with("sha256:") && text.size() == 71;
 }
@@ -162,6 +154,8 @@ WriteResult Judge::CheckWrite(const Write& write, const std::function<WriteResul
 // What the operator's view does not show as serving yet, it cannot spare either.
 void Judge::CheckAvailable(const Write& write, const std::set<std::string>& before) const {
   if (ledger_.service_tampered || api_.service() == nullptr) return;
+  // Each side of a rollout is a ReplicaSet, guarded by its own version only: of two operators that see
+  // different things one may shrink the one side, and the other the other.
   if (ledger_.two_writers || !ledger_.tampered.empty()) return;
   const std::set<std::string> after = Serving();
   std::int64_t unknown = 0;
@@ -169,22 +163,19 @@ void Judge::CheckAvailable(const Write& write, const std::set<std::string>& befo
   for (const std::string& uid : before) {
     if (after.contains(uid)) continue;
     const auto pod = std::ranges::find(write.seen.pods, uid, [](const Pod& each) { return each.meta.uid; });
-    const bool known =
-        pod != write.seen.pods.end() && SeenServing(write.seen, *pod) && !IsLeaving(write.seen, *pod);
+    const bool known = pod != write.seen.pods.end() && SeenServing(write.seen, *pod);
     lost = lost || known;
     unknown += known ? 0 : 1;
   }
   const api::ModelDeployment& model = write.seen.model;
   if (!lost) return;
-  // Who takes back the only revision that there ever was takes back its pods.
-  if (model.status.stable_revision.empty() && IsCondemned(model.spec.rollout.abort)) return;
   // A pod that gives other answers than it should is replaced while all others serve.
   const auto* remove = std::get_if<plan::Delete>(write.action);
   const bool replaced = remove != nullptr && remove->kind == plan::Kind::kPod;
   api::Spec spec = model.spec;
   // What an invalid spec says of numbers means nothing.
   if (!model.errors.empty()) spec.replicas = replaced ? std::ssize(before) : std::ssize(before) + 1;
-  const std::int64_t left = std::ssize(after) + unknown + Excused(write.seen, before, "") + Unlisted(write);
+  const std::int64_t left = std::ssize(after) + unknown + Excused(write.seen, before, "") + JustReady(write);
   const std::int64_t needed = replaced ? Enough(spec) : spec.replicas - Unavailable(spec);
   Require(left >= needed, [&] {
     return "an action of the operator leaves " + std::to_string(left) + " pods serving, of " +
@@ -192,14 +183,17 @@ void Judge::CheckAvailable(const Write& write, const std::set<std::string>& befo
   });
 }
 
-// When a user scales down, Kubernetes may keep a pod that is ready and will be listed in a moment for one
-// that is listed: as many will serve.
-std::int64_t Judge::Unlisted(const Write& write) const {
+// Kubernetes takes pods that are not ready first. One that has become ready between the look and the write
+// may be kept for one that is listed, and is listed itself in a moment: nobody can know that before.
+std::int64_t Judge::JustReady(const Write& write) const {
   const auto* change = std::get_if<plan::ChangeReplicaSet>(write.action);
-  if (change == nullptr || change->replicas != write.seen.model.spec.replicas) return 0;
-  return std::ranges::count_if(write.seen.pods, [&](const Pod& pod) {
-    return pod.meta.revision == change->name && pod.traffic == kTrafficService && !pod.digest.empty() &&
-           pod.ready && !pod.meta.deleting && !SeenServing(write.seen, pod);
+  if (change == nullptr) return 0;
+  return std::ranges::count_if(api_.pods.all(), [&](const auto& entry) {
+    const Pod& now = *entry.second;
+    const auto seen =
+        std::ranges::find(write.seen.pods, now.meta.uid, [](const Pod& each) { return each.meta.uid; });
+    return now.meta.owner_uid == change->uid && now.ready && !now.meta.deleting &&
+           now.traffic == kTrafficService && !Serves(now) && (seen == write.seen.pods.end() || !seen->ready);
   });
 }
 
@@ -248,7 +242,9 @@ void Judge::CheckTarget(const plan::Action& action) const {
     const ReplicaSet* rs = api_.replica_sets.Find(change->name);
     if (rs == nullptr || rs->meta.resource_version != change->resource_version) return;
     if (IsCondemned(change->name)) {
-      Require(change->replicas <= rs->replicas,
+      // The status and the ReplicaSet are two objects, each guarded by its own version only: of two operators
+      // one may write the verdict between the other's look and its write.
+      Require(change->replicas <= rs->replicas || ledger_.two_writers,
               [&] { return change->name + " was given up, and gets pods"; });
       Require(change->traffic == kTrafficNone || rs->traffic == kTrafficService,
               [&] { return change->name + " was given up, and gets traffic"; });
@@ -297,7 +293,7 @@ void Judge::CheckStatus(const Write& write, const api::Status& before) {
 
 bool Judge::IsCondemned(const std::string& revision) const {
   const auto found = ledger_.condemned.find(revision);
-  return found != ledger_.condemned.end() && !ledger_.two_writers && api_.model() != nullptr &&
+  return found != ledger_.condemned.end() && api_.model() != nullptr &&
          api_.model()->spec.rollout.retry == found->second;
 }
 

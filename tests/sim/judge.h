@@ -42,7 +42,7 @@ class Judge {
   std::int64_t Excused(const plan::Observed& seen, const std::set<std::string>& serving,
                        const std::string& revision) const;
   std::int64_t Asked() const;
-  std::int64_t Unlisted(const Write& write) const;
+  std::int64_t JustReady(const Write& write) const;
   std::int64_t Unseen(const Write& write) const;
   void CheckAvailable(const Write& write, const std::set<std::string>& before) const;
   void CheckBounds(const Write& write, std::int64_t before) const;

@@ -27,8 +27,7 @@ struct Ledger {
   // Somebody changed a ReplicaSet's template by hand: how many pods its revision has in the Service is then
   // his doing.
   bool template_tampered = false;
-  // Two operators have been at work at once, as leader election never lets them. What each then does on the
-  // other's back may miss how many pods there are to be, but nobody unproven gets in.
+  // Two operators have been at work at once, as leader election never lets them.
   bool two_writers = false;
 };
 

@@ -43,6 +43,11 @@ const std::vector<Named>& AllNamed() {
       {"ReplicaSetDeleted", "27 replicas=2 Wait(0)+40000ms DeleteReplicaSet(0)+40000ms"},
       {"SourceChanged", "28 replicas=2 Wait(0)+40000ms OtherBytes(0)+150ms DeletePod(0)+40000ms"},
       {"ReadyForAWhile", "29 replicas=3 MinReady(3)+40000ms Edit(1)+40000ms Wait(0)+40000ms"},
+      {"AbortOfTheFirst", "763510 replicas=4 DeletePod(5)+0ms Scale(1)+2000ms Abort(6)+40000ms"},
+      {"ReplicaSetUnseen", "959877 replicas=1 LoseEvent(2)+150ms Edit(1)+0ms", true},
+      {"ConfigMapOfTheStableDeleted",
+       "31 replicas=2 Wait(0)+40000ms Edit(4)+40000ms DeleteConfigMap(0)+0ms DeleteConfigMap(1)+0ms "
+       "DeletePod(0)+40000ms"},
       {"TwoOperators", "30 replicas=2 SecondOperator(0)+40000ms Edit(1)+40000ms"},
   };
   return kAll;

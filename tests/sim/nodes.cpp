@@ -171,7 +171,7 @@ void Nodes::Check(const Pod& pod, Sidecar& sidecar) {
   sidecar.accepting = true;
   if (sidecar.pin.empty()) ledger_.proven[pod.meta.revision].insert(sidecar.digest);
   // Readiness is probed once in a second.
-  Later(random_.Between(50ms, 1000ms), pod.meta.uid, [this](const Pod& p, Sidecar&) {
+  Later(random_.Between(50ms, 1000ms + weather_.kubelet_lag), pod.meta.uid, [this](const Pod& p, Sidecar&) {
     if (p.meta.deleting) return;
     Edit(p, [&](Pod& next) {
       next.ready = true;
@@ -193,17 +193,25 @@ void Nodes::Crash(const std::string& uid, const std::string& reason) {
   sidecar = {.life = sidecar.life + 1};
   const auto backoff =
       std::min<Millis>(1s * (std::int64_t{1} << std::min<std::int64_t>(pod->restarts, 6)), 60s);
-  Edit(*pod, [&](Pod& next) {
-    next.running = false;
-    next.ready = false;
-    next.ready_since.reset();
-    ++next.restarts;
-    next.waiting_reason = "CrashLoopBackOff";
-    next.last_exit_reason = reason;
-    next.last_exit_code = 1;
-  });
+  const auto tell = [this, reason](const Pod& crashed) {
+    Edit(crashed, [&](Pod& next) {
+      next.running = false;
+      next.ready = false;
+      next.ready_since.reset();
+      ++next.restarts;
+      next.waiting_reason = "CrashLoopBackOff";
+      next.last_exit_reason = reason;
+      next.last_exit_code = 1;
+    });
+  };
+  const Millis lag = weather_.kubelet_lag;
+  if (lag == 0ms) {
+    tell(*pod);
+  } else {
+    Later(lag, uid, [tell](const Pod& p, Sidecar&) { tell(p); });
+  }
   sidecar_changed(uid);
-  Later(backoff, uid, [this](const Pod& p, Sidecar& s) { Start(p, s); });
+  Later(lag + backoff, uid, [this](const Pod& p, Sidecar& s) { Start(p, s); });
 }
 
 void Nodes::End(const std::string& uid) {

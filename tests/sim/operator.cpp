@@ -38,7 +38,7 @@ std::function<void()> Operator::InThisLife(std::function<void()> what) {
 void Operator::Start() {
   running_ = true;
   ++life_;
-  view_.List();
+  view_.Start();
   Wake(1ms);
 }
 
@@ -124,21 +124,18 @@ void Operator::NextWrite(std::size_t number) {
                 : number <= actions.size() && std::holds_alternative<plan::EmitEvent>(actions[number - 1]);
   if (number > actions.size()) return Finish();
   if (nothing) return NextWrite(number + 1);
-  queue_.After(random_.Between(1ms, 15ms), InThisLife([this, number, is_status] {
+  queue_.After(random_.Between(1ms, 15ms), InThisLife([this, number] {
                  const WriteFate fate = hooks_.fate();
                  if (fate == WriteFate::kCrashBefore) return Crash(random_.Between(500ms, 3s));
                  if (fate == WriteFate::kConflict) return GiveUp({Code::kConflict, {}});
                  if (fate == WriteFate::kUnavailable) return GiveUp({Code::kUnavailable, {}});
                  if (fate == WriteFate::kTimeoutLost) return GiveUp({Code::kTimeout, {}});
-                 const plan::Action* action = is_status ? nullptr : &work_->decision.actions[number - 1];
-                 const Write write{.seen = work_->seen,
-                                   .decision = work_->decision,
-                                   .status = is_status ? &*work_->decision.status : nullptr,
-                                   .action = action};
-                 const WriteResult result = hooks_.watch_write(write, [&] {
-                   return is_status ? api_.WriteStatus(work_->seen.model, *work_->decision.status)
-                                    : api_.Perform(work_->seen.model, *action);
-                 });
+                 if (fate == WriteFate::kLate) {
+                   queue_.After(random_.Between(1s, 20s),
+                                [this, number, late = *work_] { static_cast<void>(Send(late, number)); });
+                   return GiveUp({Code::kTimeout, {}});
+                 }
+                 const WriteResult result = Send(*work_, number);
                  if (fate == WriteFate::kCrashAfter) return Crash(random_.Between(500ms, 3s));
                  if (fate == WriteFate::kTimeoutApplied) return GiveUp({Code::kTimeout, {}});
                  if (!result) return GiveUp(result.error());
@@ -146,6 +143,19 @@ void Operator::NextWrite(std::size_t number) {
                  if (fate == WriteFate::kStaleAfter) view_.FreezeAll(kStaleFor);
                  NextWrite(number + 1);
                }));
+}
+
+WriteResult Operator::Send(const Work& work, std::size_t number) {
+  const bool is_status = number == 0;
+  const plan::Action* action = is_status ? nullptr : &work.decision.actions[number - 1];
+  const Write write{.seen = work.seen,
+                    .decision = work.decision,
+                    .status = is_status ? &*work.decision.status : nullptr,
+                    .action = action};
+  return hooks_.watch_write(write, [&] {
+    return is_status ? api_.WriteStatus(work.seen.model, *work.decision.status)
+                     : api_.Perform(work.seen.model, *action);
+  });
 }
 
 void Operator::Finish() {

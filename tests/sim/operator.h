@@ -21,6 +21,7 @@ enum class WriteFate : std::uint8_t {
   kUnavailable,     // refused by an API server in trouble
   kTimeoutLost,     // no answer, and nothing was done
   kTimeoutApplied,  // no answer, but it was done
+  kLate,            // no answer, and it is done when nobody waits for it any more
   kCrashBefore,     // the operator dies before it is sent
   kCrashAfter,      // the operator dies when it has been done
   kStaleAfter,      // done, and then nothing arrives at the operator for longer than its gate is patient
@@ -86,6 +87,7 @@ class Operator {
   bool GateOpen();
   void Reconcile();
   void NextWrite(std::size_t number);
+  WriteResult Send(const Work& work, std::size_t number);
   void Finish();
   void GiveUp(const WriteError& error);
   void Sleep(Millis delay);

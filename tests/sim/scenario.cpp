@@ -80,6 +80,8 @@ const std::vector<DoInfo>& AllDos() {
       {Do::kOtherBytes, "OtherBytes", kVersions - 1, 3},
       {Do::kFreezeProxies, "FreezeProxies", 10, 3},
       {Do::kSlowSlices, "SlowSlices", 4, 3},
+      {Do::kSlowKubelets, "SlowKubelets", 4, 4},
+      {Do::kStaleLists, "StaleLists", 4, 4},
       {Do::kSlowWatches, "SlowWatches", 6, 6},
       {Do::kHeal, "Heal", 0, 6},
       {Do::kCrashOperator, "CrashOperator", 4, 10},

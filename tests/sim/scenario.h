@@ -58,6 +58,8 @@ enum class Do : std::uint8_t {
   kOtherBytes,
   kFreezeProxies,
   kSlowSlices,
+  kSlowKubelets,
+  kStaleLists,
   kSlowWatches,
   kHeal,
   // The operator's own lot.

@@ -218,6 +218,12 @@ void World::TakeWorld(const Step& step) {
     case Do::kSlowSlices:
       weather_.slices_lag = 200ms + 1s * argument;
       return;
+    case Do::kSlowKubelets:
+      weather_.kubelet_lag = 1s * argument;
+      return;
+    case Do::kStaleLists:
+      weather_.stale_lists = 5 * argument;
+      return;
     case Do::kSlowWatches:
       weather_.watch_lag = 20ms * (1 << (2 * std::min(argument, 4)));
       return;

@@ -20,6 +20,7 @@ const std::map<WriteFate, std::string>& Fates() {
       {WriteFate::kConflict, "somebody was faster than write "},
       {WriteFate::kUnavailable, "the API server refuses write "},
       {WriteFate::kTimeoutApplied, "no answer, but done: write "},
+      {WriteFate::kLate, "no answer, but done when nobody waits for it any more: write "},
       {WriteFate::kTimeoutLost, "no answer, and not done: write "},
       {WriteFate::kStaleAfter, "nothing more is seen for a while after write "},
   };

@@ -42,7 +42,7 @@ void View::Arrive(ObjectKind kind, std::size_t position) {
       const Millis until = nth ? Millis(13'000) : state.lost_for;
       state.frozen_until = queue_.now() + until;
       queue_.After(until, [this, kind] {
-        At(kind).List();
+        At(kind).List(0);
         arrived_(kind);
       });
       break;
@@ -68,12 +68,18 @@ void View::LoseNext(ObjectKind kind, Millis until) {
   state.lost_for = until;
 }
 
-void View::List() {
-  for (WatchBase* watch : watches_) watch->List();
+// The first list may be a cache's. A later one is at least as new as what was seen, and here it is the
+// newest.
+void View::Start() {
+  for (std::size_t kind = 0; kind < kKinds; ++kind) {
+    const std::int64_t missed = weather_.stale_lists == 0 ? 0 : random_.Below(weather_.stale_lists + 1);
+    watches_[kind]->List(static_cast<std::size_t>(missed));
+    if (missed > 0) Published(static_cast<ObjectKind>(kind));
+  }
 }
 
 void View::Relist() {
-  List();
+  for (WatchBase* watch : watches_) watch->List(0);
   arrived_(ObjectKind::kModel);
 }
 

@@ -23,7 +23,8 @@ class WatchBase {
   virtual std::size_t Published() const = 0;
   // The next change.
   virtual void Deliver() = 0;
-  virtual void List() = 0;
+  // All of it, but for the last `missed` changes.
+  virtual void List(std::size_t missed) = 0;
   virtual std::string UidOf(const std::string& name) const = 0;  // empty: not there, or going
 
   std::size_t position() const { return position_; }
@@ -49,10 +50,16 @@ class Watch : public WatchBase {
       store_.erase(change.name);
     }
   }
-  void List() override {
-    store_ = server_.all();
-    position_ = server_.log().size();
-    if (position_ > 0) seen_up_to_ = server_.log().back().version;
+  void List(std::size_t missed) override {
+    const std::size_t end = server_.log().size();
+    if (missed == 0) {
+      store_ = server_.all();
+      position_ = end;
+      if (end > 0) seen_up_to_ = server_.log().back().version;
+      return;
+    }
+    store_.clear();
+    for (position_ = 0; position_ + missed < end;) Deliver();
   }
   std::string UidOf(const std::string& name) const override {
     const auto found = store_.find(name);
@@ -85,8 +92,8 @@ class View {
   // The watch of this kind breaks at its next change: that one and those after it never arrive, and only a
   // new list, `until` later, shows what has become of it all.
   void LoseNext(ObjectKind kind, Millis until);
-  // All of it anew: after a start.
-  void List();
+  // All of it anew, perhaps as it was a while ago: after a start.
+  void Start();
   // The same after every watch was cut: what had not arrived yet does.
   void Relist();
 

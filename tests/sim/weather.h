@@ -24,7 +24,11 @@ struct Weather {
   // The longest that news take.
   Millis watch_lag{20};
   Millis slices_lag{200};
+  Millis kubelet_lag{0};   // until it tells what has become of a container
   Millis proxy_lag{1000};  // no more than plan::Settings::settle, which stands for it
+  // So many of the last changes of each kind, at most, an operator that starts does not find: it takes a list
+  // from a cache, and the rest arrives later.
+  std::int64_t stale_lists = 0;
   // Of the operator's writes, per cent.
   std::int64_t failing_writes = 0;
 

@@ -79,7 +79,7 @@ WriteFate World::NextFate() {
   }
   if (!random_.Chance(weather_.failing_writes)) return WriteFate::kDone;
   constexpr std::array kFates = {WriteFate::kConflict, WriteFate::kUnavailable, WriteFate::kTimeoutLost,
-                                 WriteFate::kTimeoutApplied};
+                                 WriteFate::kTimeoutApplied, WriteFate::kLate};
   return kFates[static_cast<std::size_t>(random_.Below(kFates.size()))];
 }
 
@@ -120,13 +120,6 @@ void World::Heal() {
     return rs == nullptr || rs->digest != Digest(other.second);
   });
   weather_.Heal();
-  // A revision that the spec tells no more cannot be made anew: its ConfigMap comes from a backup.
-  for (const auto& [name, rs] : api_.replica_sets.all()) {
-    if (api_.config_maps.Find(name) != nullptr || api_.model() == nullptr) continue;
-    api::ConfigMap config{rs->meta};
-    config.meta.uid = api_.NewUid();
-    api_.Put(api_.config_maps, std::move(config));
-  }
   weather_.other_bytes = std::move(kept);
   nodes_.Heal();
   for (const auto& each : operators_) each->clock_ahead = 0ms;
@@ -207,9 +200,8 @@ std::string World::Describe() const {
     out << "record " << api::ToString(record->phase) << ' ' << (record->digest.empty() ? "" : " bound")
         << '\n';
   for (const auto& [name, rs] : api_.replica_sets.all()) {
+    if (api_.config_maps.Find(name) == nullptr) out << name << " has no ConfigMap\n";
     if (rs->replicas == 0 && rs->traffic == plan::kTrafficNone) continue;
-    // Without pods it needs none: should it be asked for again, it is made again.
-    if (api_.config_maps.Find(name) == nullptr && !ledger_.two_writers) out << name << " has no ConfigMap\n";
     out << "ReplicaSet " << name << " x" << rs->replicas << ' ' << rs->traffic << ' '
         << (rs->digest.empty() ? "free" : "bound") << '\n';
   }
