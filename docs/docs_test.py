@@ -62,6 +62,21 @@ def test_failures_md_explains_every_trouble_that_the_operator_names():
     assert found - set(re.findall(r"`([A-Z][A-Za-z]+)`", text("docs/failures.md"))) == set()
 
 
+def test_analysis_md_explains_every_reason_of_a_verdict():
+    found = set(re.findall(r'(?:Outcome::k\w+,|Wait\(|return)\s*"([A-Z][A-Za-z]+)"', text("operator/analysis/judge.cpp")))
+    assert len(found) > 10, "the expression above no longer finds them"
+    assert found == set(re.findall(r"`([A-Z][A-Za-z]+)`", text("docs/analysis.md").partition("## Reasons")[2])) - {
+        "Pass", "Fail", "Inconclusive"}
+
+
+def test_the_python_of_analysis_md_gives_the_number_that_it_says(capsys):
+    code = re.search(r"```python\n(from math.*?)```", text("docs/analysis.md"), re.S).group(1)
+    exec(code, {})
+    said = re.search(r"print\(.*# ([0-9.]+)", code).group(1)
+    assert f"{float(capsys.readouterr().out):.2f}" == said
+    assert said in text("operator/analysis/sentence_test.cpp")
+
+
 def test_the_index_lists_every_design_record_once():
     records = sorted(path.name for path in (ROOT / "docs/designs").glob("[0-9]*.md"))
     assert sorted(re.findall(r"\(([0-9][^)]*\.md)\)", text("docs/designs/README.md"))) == records
