@@ -4,6 +4,8 @@
 #include <optional>
 #include <vector>
 
+#include "operator/analysis/segment.h"
+
 // From which latency on a request is slow.
 //
 // Thread-safety: no state.
@@ -31,5 +33,10 @@ struct Histogram {
 // slowdown must exceed that bucket's width, too, to show. None: fewer than 100 requests, or more than 5 %
 // over the last bound, or the numbers of counts and bounds do not fit.
 std::optional<double> SlowThreshold(const Histogram& stable);
+
+// How many requests took longer than the least bound that is not below `seconds`; none where there is no such
+// bound. Exact for that bound. A histogram does not know of seconds that are over (segment.h): a burst of
+// slow requests counts in full, so counters that do are better.
+Events SlowerThan(const Histogram& histogram, double seconds);
 
 }  // namespace pilotlight::analysis
