@@ -1,5 +1,7 @@
 #include "common/http/connection.h"
 
+#include <openssl/ssl.h>
+#include <openssl/x509.h>
 #include <sys/socket.h>
 
 #include <algorithm>
@@ -54,6 +56,17 @@ std::string head_of(const Response& response, bool keep) {
   return head;
 }
 
+// "sha256:…" of what the other side has shown; empty: nothing.
+std::string certificate_of(const SSL* connection) {
+  std::array<unsigned char, 32> digest{};
+  const auto* certificate = SSL_get0_peer_certificate(connection);
+  if (certificate == nullptr || X509_digest(certificate, EVP_sha256(), digest.data(), nullptr) != 1)
+    return {};
+  std::string text = "sha256:";
+  for (const auto byte : digest) std::format_to(std::back_inserter(text), "{:02x}", byte);
+  return text;
+}
+
 std::chrono::nanoseconds time_for(std::uint64_t bytes, const Limits& limits) {
   return limits.grace + std::chrono::milliseconds(bytes * 1000 / limits.bytes_per_second);
 }
@@ -85,6 +98,7 @@ class Connection::Pending final : public Exchange {
   beast_http::request_parser<beast_http::empty_body> parser;
   std::optional<Response> answer;
   std::string peer;  // of its own: it may outlive the connection
+  std::string certificate;
   bool client_left = false;
 
  private:
@@ -97,6 +111,7 @@ Connection::Connection(Socket socket, std::shared_ptr<const Shared> shared)
   socket_.set_option(asio::ip::tcp::no_delay(true), ignored);
   const auto endpoint = socket_.remote_endpoint(ignored);
   if (!ignored) peer_ = endpoint.address().to_string();
+  if (shared_->tls != nullptr) tls_ = std::make_unique<asio::ssl::stream<Socket&>>(socket_, *shared_->tls);
 }
 
 void Connection::tick(Clock::time_point now) {
@@ -118,13 +133,15 @@ void Connection::leave() {
   if (!idle_) return;
   char byte = 0;
   const auto waiting = ::recv(socket_.native_handle(), &byte, 1, MSG_PEEK | MSG_DONTWAIT);
-  if (waiting > 0) return;
-  if (!fresh_ || waiting == 0) return close();
+  if (waiting > 0 && !tls_) return;
+  if ((!fresh_ && waiting < 0) || waiting == 0) return close();
+  // Over TLS what has come may not be a request.
   deadline_ = std::min(deadline_, Clock::now() + kFirstRequest);
 }
 
 Awaitable<void> Connection::run() {
   const auto self = shared_from_this();
+  if (tls_ && !co_await shake_hands()) co_return close();
   while (socket_.is_open()) {
     const auto head = co_await read_head();
     if (!head) {
@@ -139,10 +156,23 @@ Awaitable<void> Connection::run() {
 Awaitable<void> Connection::run_refused() {
   const auto self = shared_from_this();
   idle_ = false;
+  if (tls_) co_return close();  // an answer would cost as much as serving
   auto refusal = error(503, "too many connections; try again");
   refusal.fields.emplace_back("retry-after", "1");
   co_await refuse(std::move(refusal));
   close();
+}
+
+Awaitable<bool> Connection::shake_hands() {
+  deadline_ = Clock::now() + shared_->limits.head_time;
+  const auto [failed] = co_await tls_->async_handshake(asio::ssl::stream_base::server, kUse);
+  if (failed) co_return false;
+  certificate_ = certificate_of(tls_->native_handle());
+  co_return true;
+}
+
+Awaitable<Connection::Bytes> Connection::read_some(asio::mutable_buffer into) {
+  return tls_ ? tls_->async_read_some(into, kUse) : socket_.async_read_some(into, kUse);
 }
 
 Awaitable<std::expected<std::size_t, Connection::Refusal>> Connection::read_head() {
@@ -166,8 +196,7 @@ Awaitable<std::expected<std::size_t, Connection::Refusal>> Connection::read_head
     boost::system::error_code failed;
     std::size_t got = 0;
     in_.resize(had + kReadBytes);
-    std::tie(failed, got) =
-        co_await socket_.async_read_some(asio::buffer(in_.data() + had, kReadBytes), kUse);
+    std::tie(failed, got) = co_await read_some(asio::buffer(in_.data() + had, kReadBytes));
     in_.resize(had + got);
     if (failed) {
       const bool begun = !in_.empty();
@@ -202,6 +231,7 @@ Awaitable<bool> Connection::serve_one(std::size_t head_bytes) {
   request.target = view(message.target());
   request.path = request.target;
   request.peer = pending->peer = peer_;
+  request.certificate = pending->certificate = certificate_;
   // A proxy may send the absolute form; its authority is the Host header's business.
   if (request.path.starts_with("http://")) {
     const auto slash = request.path.find('/', 7);
@@ -267,8 +297,7 @@ Awaitable<std::expected<void, Connection::Refusal>> Connection::read_body(Pendin
   const auto began = Clock::now();
   for (std::size_t filled = here; filled < total;) {
     deadline_ = began + time_for(filled, shared_->limits);
-    const auto [failed, got] =
-        co_await socket_.async_read_some(asio::buffer(body.data() + filled, total - filled), kUse);
+    const auto [failed, got] = co_await read_some(asio::buffer(body.data() + filled, total - filled));
     if (failed) {
       if (!timed_out_) co_return std::unexpected(std::nullopt);
       timed_out_ = false;
@@ -320,7 +349,8 @@ Awaitable<bool> Connection::refuse(Response response) {
 Awaitable<bool> Connection::write(std::string_view head, std::string_view body) {
   deadline_ = Clock::now() + time_for(head.size() + body.size(), shared_->limits);
   const std::array<asio::const_buffer, 2> parts{asio::buffer(head), asio::buffer(body)};
-  const auto [failed, sent] = co_await asio::async_write(socket_, parts, kUse);
+  const auto [failed, sent] = tls_ ? co_await asio::async_write(*tls_, parts, kUse)
+                                   : co_await asio::async_write(socket_, parts, kUse);
   deadline_ = Clock::time_point::max();
   co_return !failed;
 }
@@ -334,7 +364,7 @@ Awaitable<void> Connection::linger() {
       Clock::now() + std::min<std::chrono::milliseconds>(shared_->limits.grace, std::chrono::seconds(2));
   in_.resize(kReadBytes);
   while (true) {
-    const auto [failed, got] = co_await socket_.async_read_some(asio::buffer(in_), kUse);
+    const auto [failed, got] = co_await read_some(asio::buffer(in_));
     if (failed) co_return;
   }
 }

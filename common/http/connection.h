@@ -4,6 +4,8 @@
 #include <boost/asio/basic_stream_socket.hpp>
 #include <boost/asio/io_context.hpp>
 #include <boost/asio/ip/tcp.hpp>
+#include <boost/asio/ssl/context.hpp>
+#include <boost/asio/ssl/stream.hpp>
 #include <boost/asio/steady_timer.hpp>
 #include <expected>
 #include <memory>
@@ -24,6 +26,7 @@ using Awaitable = boost::asio::awaitable<T, Executor>;
 struct Shared {
   Service* service;
   Limits limits;
+  boost::asio::ssl::context* tls = nullptr;  // none: in the clear
   bool close_after_answers = false;
 };
 
@@ -48,10 +51,13 @@ class Connection : public std::enable_shared_from_this<Connection> {
 
  private:
   class Pending;
+  using Bytes = std::tuple<boost::system::error_code, std::size_t>;
 
   // An answer that ends the connection, or that it simply has to end (no value).
   using Refusal = std::optional<Response>;
 
+  Awaitable<bool> shake_hands();
+  Awaitable<Bytes> read_some(boost::asio::mutable_buffer into);
   Awaitable<std::expected<std::size_t, Refusal>> read_head();
   Awaitable<bool> serve_one(std::size_t head_bytes);
   Awaitable<std::expected<void, Refusal>> read_body(Pending& pending, std::uint64_t bytes);
@@ -65,7 +71,9 @@ class Connection : public std::enable_shared_from_this<Connection> {
   Socket socket_;
   std::shared_ptr<const Shared> shared_;
   boost::asio::basic_waitable_timer<Clock, boost::asio::wait_traits<Clock>, Executor> wake_;
+  std::unique_ptr<boost::asio::ssl::stream<Socket&>> tls_;  // over the socket; none: in the clear
   std::string peer_;
+  std::string certificate_;
   std::string in_;  // received and not yet consumed
   Clock::time_point deadline_ = Clock::time_point::max();
   bool timed_out_ = false;

@@ -59,8 +59,8 @@ boost::system::error_code open(Acceptor& acceptor, const asio::ip::tcp::endpoint
 }  // namespace
 
 struct Listener::Impl : std::enable_shared_from_this<Listener::Impl> {
-  Impl(asio::io_context& io, Service& service, Limits limits)
-      : shared(std::make_shared<Shared>(Shared{&service, limits})), acceptor(io), timer(io) {}
+  Impl(asio::io_context& io, Service& service, Limits limits, asio::ssl::context* tls)
+      : shared(std::make_shared<Shared>(Shared{&service, limits, tls})), acceptor(io), timer(io) {}
 
   void accept() {
     acceptor.async_accept([self = shared_from_this()](boost::system::error_code failed, Socket socket) {
@@ -133,8 +133,8 @@ struct Listener::Impl : std::enable_shared_from_this<Listener::Impl> {
   Clock::time_point latest = Clock::now();
 };
 
-Listener::Listener(asio::io_context& io, Service& service, Limits limits)
-    : impl_(std::make_shared<Impl>(io, service, limits)) {}
+Listener::Listener(asio::io_context& io, Service& service, Limits limits, asio::ssl::context* tls)
+    : impl_(std::make_shared<Impl>(io, service, limits, tls)) {}
 
 Listener::~Listener() {
   boost::system::error_code ignored;

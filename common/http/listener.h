@@ -14,6 +14,9 @@
 namespace boost::asio {
 class io_context;
 }
+namespace boost::asio::ssl {
+class context;
+}
 
 namespace pilotlight::http {
 
@@ -58,7 +61,10 @@ class Service {
 // alone.
 class Listener {
  public:
-  Listener(boost::asio::io_context& io, Service& service, Limits limits);
+  // With `tls`, which must outlive it, connections speak TLS. What that asks of clients is the context's
+  // business; they have Limits::head_time to come to it.
+  Listener(boost::asio::io_context& io, Service& service, Limits limits,
+           boost::asio::ssl::context* tls = nullptr);
   ~Listener();  // closes everything
 
   // As Server's address. The error names the address and the reason.

@@ -24,6 +24,7 @@ struct Request {
   std::vector<Field> fields;
   std::string body;
   std::string_view peer;          // the client's address, without the port
+  std::string_view certificate;   // over TLS: "sha256:…" of the client's, in DER; empty: it showed none
   std::shared_ptr<void> context;  // the service's own, from admit() to finish()
 
   // The first field of that name (any case), or an empty view.
