@@ -36,9 +36,11 @@ struct Arguments {
   std::string bind;
   std::uint16_t port = 8080;
   std::uint16_t admin_port = 8081;
+  std::uint16_t hop_port = 8082;
   std::filesystem::path engine;
   std::filesystem::path state;
   std::filesystem::path credentials;
+  std::filesystem::path operator_keys = "/etc/pilotlight/operator-keys";
   std::vector<std::filesystem::path> public_keys;
   std::string signature;
   std::string format;
@@ -56,13 +58,21 @@ void describe(CLI::App& app, Arguments& arguments) {
   source->add_option("--config", arguments.config, "config.json of a revision, as the operator writes it");
   app.add_option("--bind", arguments.bind, "Address to listen on [127.0.0.1 with --model, else every one]");
   app.add_option("--port", arguments.port, "Data port")->capture_default_str();
-  app.add_option("--admin-port", arguments.admin_port, "Admin port: livez, readyz, status, metrics")
+  app.add_option("--admin-port", arguments.admin_port,
+                 "Admin port: livez, readyz, status, metrics, signed calls")
+      ->capture_default_str();
+  app.add_option(
+         "--hop-port", arguments.hop_port,
+         "Port on which pods of one model hand requests to each other; the same in all. Not with --model")
       ->capture_default_str();
   app.add_option("--engine", arguments.engine, "The engine's program [pilotlight-engine beside this one]");
   app.add_option("--state-dir", arguments.state,
                  "Scratch folder [/var/lib/pilotlight; with --model a temporary one]");
   app.add_option("--credentials-dir", arguments.credentials,
                  "Folder with token, or username and password, and ca.crt [/etc/pilotlight/credentials]");
+  app.add_option("--operator-keys-dir", arguments.operator_keys,
+                 "Folder with the public keys (PEM) of the operator, whose signed calls are obeyed")
+      ->capture_default_str();
   auto* keys = app.add_option("--public-key", arguments.public_keys,
                               "File with a public key (PEM); serve only what its owner has signed. May be "
                               "given several times: any of them is enough")
@@ -140,6 +150,9 @@ int run(Arguments& arguments) {
   if (!arguments.state.empty()) options.state = arguments.state;
   if (scratch) options.state = scratch->path();
   if (!arguments.credentials.empty() || laptop) options.credentials = arguments.credentials;
+  options.hop_address = laptop ? std::string() : address(arguments.bind, arguments.hop_port);
+  options.peer_port = arguments.hop_port;
+  options.operator_keys = laptop ? std::filesystem::path() : arguments.operator_keys;
   options.termination_log = laptop ? std::filesystem::path() : arguments.termination_log;
   options.access_log = !arguments.no_access_log;
   if (laptop) options.drain = {.quiet = {}, .least = {}, .most = {}};  // nobody else sends requests here

@@ -2,7 +2,6 @@
 
 #include <openssl/evp.h>
 
-#include <array>
 #include <new>
 
 namespace pilotlight::artifact {
@@ -29,14 +28,28 @@ void Sha256::update(std::span<const std::byte> bytes) {
 }
 
 std::string Sha256::hex() {
-  std::array<unsigned char, EVP_MAX_MD_SIZE> digest{};
-  unsigned size = 0;
-  EVP_DigestFinal_ex(context(context_.get()), digest.data(), &size);
+  Digest digest{};
+  EVP_DigestFinal_ex(context(context_.get()), reinterpret_cast<unsigned char*>(digest.data()), nullptr);
+  return hex_of(digest);
+}
+
+Digest sha256_of(std::span<const std::byte> bytes) {
+  Digest digest{};
+  if (EVP_Digest(bytes.data(), bytes.size(), reinterpret_cast<unsigned char*>(digest.data()), nullptr,
+                 EVP_sha256(), nullptr) != 1) {
+    throw std::bad_alloc();
+  }
+  return digest;
+}
+
+std::string hex_of(const Digest& digest) {
   static constexpr char kHex[] = "0123456789abcdef";
   std::string text;
-  for (unsigned i = 0; i < size; ++i) {
-    text += kHex[digest[i] >> 4];
-    text += kHex[digest[i] & 15];
+  text.reserve(2 * digest.size());
+  for (const auto each : digest) {
+    const auto byte = std::to_integer<unsigned>(each);
+    text += kHex[byte >> 4];
+    text += kHex[byte & 15];
   }
   return text;
 }

@@ -17,6 +17,32 @@ namespace pilotlight::front {
 using http::Request;
 using http::Response;
 
+namespace {
+
+// Whether a request has gone from one front to another, as the access log says it.
+enum class Hop {
+  kNone,
+  kOut,   // to the candidate, which has answered
+  kBack,  // to the candidate, and was answered here after all
+  kIn     // from another front
+};
+
+const char* hop_name(Hop hop) {
+  switch (hop) {
+    case Hop::kNone:
+      return "";
+    case Hop::kOut:
+      return "out";
+    case Hop::kBack:
+      return "back";
+    case Hop::kIn:
+      return "in";
+  }
+  return "";
+}
+
+}  // namespace
+
 struct Api::Context {
   std::string id;
   Route route = Route::kUnknown;
@@ -25,6 +51,10 @@ struct Api::Context {
   std::int64_t batch = 0;
   std::chrono::nanoseconds queued{};
   std::chrono::nanoseconds compute{};
+  Placement placement;
+  std::string candidate;  // whose revision it was handed to
+  Hop hop = Hop::kNone;
+  bool counted = false;
 };
 
 namespace {
@@ -83,10 +113,36 @@ Response busy(std::string_view message) {
   return with_field(http::error(503, message), "retry-after", "1");
 }
 
+// What a peer is told: what the API reads, and nothing else of what the client sent.
+std::string hop_head(const Request& request, std::string_view id, std::chrono::nanoseconds time) {
+  const auto milliseconds = std::chrono::ceil<std::chrono::milliseconds>(time).count();
+  auto head = std::format(
+      "POST {} HTTP/1.1\r\nhost: hop\r\nx-request-id: {}\r\nx-request-timeout-ms: {}\r\ncontent-length: "
+      "{}\r\n",
+      request.path, id, std::max<std::int64_t>(1, milliseconds), request.body.size());
+  for (const std::string_view name : {std::string_view("content-type"), kJsonLength}) {
+    if (const auto value = request.field(name); !value.empty()) {
+      head.append(name).append(": ").append(value).append("\r\n");
+    }
+  }
+  return head += "\r\n";
+}
+
+Response hop_failed(HopFailure failure, std::string_view revision) {
+  return with_field(http::error(failure == HopFailure::kTimeout ? 504 : 502,
+                                std::format("revision '{}' gave no answer ({}); try again", revision,
+                                            hop_failure_name(failure))),
+                    "retry-after", "1");
+}
+
 }  // namespace
 
-Api::Api(Lifecycle& lifecycle, Inferences& inferences, Metrics& metrics, bool access_log)
-    : lifecycle_(lifecycle), inferences_(inferences), metrics_(metrics), access_log_(access_log) {}
+Api::Api(Lifecycle& lifecycle, Inferences& inferences, Metrics& metrics, Split& split, bool access_log)
+    : lifecycle_(lifecycle),
+      inferences_(inferences),
+      metrics_(metrics),
+      split_(split),
+      access_log_(access_log) {}
 
 std::expected<std::uint64_t, Response> Api::admit(Request& head) {
   const auto& identity = lifecycle_.config().identity;
@@ -110,6 +166,19 @@ std::expected<std::uint64_t, Response> Api::admit(Request& head) {
   if (context->route == Route::kInfer || context->route == Route::kPredict)
     return admit_inference(head, *context);
   return 0;
+}
+
+std::expected<std::uint64_t, Response> Api::admit_hop(Request& head) {
+  const auto& identity = lifecycle_.config().identity;
+  const auto context = std::make_shared<Context>();
+  head.context = context;
+  context->id = request_id(head);
+  context->hop = Hop::kIn;
+  context->route = route_of(head.path, identity.name, identity.revision);
+  if ((context->route != Route::kInfer && context->route != Route::kPredict) || head.method != "POST") {
+    return std::unexpected(http::error(404, "only inferences are handed over"));
+  }
+  return admit_inference(head, *context);
 }
 
 std::expected<std::uint64_t, Response> Api::admit_inference(const Request& head, Context& context) {
@@ -145,7 +214,9 @@ std::expected<std::uint64_t, Response> Api::admit_inference(const Request& head,
     }
     context.timeout = std::min(context.timeout, std::chrono::duration<double>(*milliseconds / 1000.0));
   }
-  if (!lifecycle_.serving()) return std::unexpected(not_ready());
+  if (context.hop != Hop::kIn) context.placement = split_.place(head, context.id);
+  if (auto& refusal = context.placement.refusal) return std::unexpected(*std::move(refusal));
+  if (!context.placement.at_peer && !lifecycle_.serving()) return std::unexpected(not_ready());
   return lifecycle_.config().max_request_bytes;
 }
 
@@ -156,6 +227,51 @@ Response Api::not_ready() const {
 
 void Api::serve(const std::shared_ptr<http::Exchange>& exchange) {
   auto& context = *static_cast<Context*>(exchange->request.context.get());
+  if (context.placement.at_peer) return hand_over(exchange, context);
+  serve_here(exchange, context);
+}
+
+void Api::hand_over(const std::shared_ptr<http::Exchange>& exchange, Context& context) {
+  const auto deadline = split_.hop_deadline(
+      exchange->started + std::chrono::duration_cast<http::Exchange::Clock::duration>(context.timeout));
+  context.candidate = split_.candidate();
+  const auto sent = split_.hand_over(
+      context.placement,
+      {.head = hop_head(exchange->request, context.id, deadline - http::Exchange::Clock::now()),
+       .body = exchange->request.body,
+       .keep = exchange,
+       .deadline = deadline,
+       .done = [this, exchange, &context](HopResult result) {
+         handed_over(exchange, context, std::move(result));
+       }});
+  if (!sent && context.placement.asked) {
+    return exchange->respond(
+        busy(std::format("no pod of revision '{}' can take the request; try again", context.candidate)));
+  }
+  if (!sent) return serve_here(exchange, context);
+  context.hop = Hop::kOut;
+  exchange->on_gone = [this, &context, cancel = sent->cancel] {
+    cancel();
+    count(context, Verdict::kCancelled, {});
+  };
+}
+
+void Api::handed_over(const std::shared_ptr<http::Exchange>& exchange, Context& context, HopResult result) {
+  exchange->on_gone = nullptr;
+  const bool good = result && verdict_of(result->status) != Verdict::kError;
+  if (!good) count(context, result ? Verdict::kError : Verdict::kHopFailure, {});
+  if (!good && split_.falls_back() && !context.placement.asked) {
+    context.hop = Hop::kBack;
+    return serve_here(exchange, context);
+  }
+  exchange->respond(result ? *std::move(result) : hop_failed(result.error(), context.candidate));
+}
+
+void Api::count(Context& context, Verdict verdict, std::chrono::duration<double> took) {
+  if (!std::exchange(context.counted, true)) split_.count(context.placement, verdict, took);
+}
+
+void Api::serve_here(const std::shared_ptr<http::Exchange>& exchange, Context& context) {
   switch (context.route) {
     case Route::kInfer:
       return infer(exchange, context);
@@ -247,17 +363,23 @@ void Api::submit(const std::shared_ptr<http::Exchange>& exchange, Context& conte
     metrics_.rejected();
     return exchange->respond(busy("too many requests are waiting; try again"));
   }
-  exchange->on_gone = [this, id] { inferences_.cancel(id); };
+  exchange->on_gone = [this, id, &context] {
+    inferences_.cancel(id);
+    count(context, Verdict::kCancelled, {});
+  };
 }
 
 void Api::finish(Request& request, Response& response, http::Exchange::Clock::time_point started) {
-  const auto* context = static_cast<const Context*>(request.context.get());
+  auto* context = static_cast<Context*>(request.context.get());
   const auto id = context != nullptr ? context->id : request_id(request);
   const auto route = context != nullptr ? context->route : Route::kUnknown;
   const auto took = std::chrono::duration<double>(http::Exchange::Clock::now() - started);
   response.fields.emplace_back("x-request-id", id);
-  response.fields.emplace_back("x-pilotlight-revision", lifecycle_.config().identity.revision);
+  const auto hop = context != nullptr ? context->hop : Hop::kNone;
+  const auto& revision = hop == Hop::kOut ? context->candidate : lifecycle_.config().identity.revision;
+  response.fields.emplace_back("x-pilotlight-revision", revision);
   metrics_.answered(route, response.status, took);
+  if (context != nullptr) count(*context, verdict_of(response.status), took);
   if (!access_log_) return;
   const auto microseconds = [](auto time) {
     return std::chrono::duration_cast<std::chrono::microseconds>(time).count();
@@ -265,7 +387,8 @@ void Api::finish(Request& request, Response& response, http::Exchange::Clock::ti
   log::Info("Request", {{"request_id", id},
                         {"method", request.method},
                         {"route", route_name(route)},
-                        {"revision", lifecycle_.config().identity.revision},
+                        {"revision", revision},
+                        {"hop", hop_name(hop)},
                         {"status", std::uint64_t{response.status}},
                         {"batch", context != nullptr ? context->batch : 0},
                         {"bytes_out", std::uint64_t{response.body.size()}},

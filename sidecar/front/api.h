@@ -11,6 +11,7 @@
 #include "sidecar/front/lifecycle.h"
 #include "sidecar/front/metrics.h"
 #include "sidecar/front/routes.h"
+#include "sidecar/front/split/split.h"
 
 namespace pilotlight::front {
 
@@ -18,9 +19,11 @@ namespace pilotlight::front {
 // on the loop's thread.
 class Api final : public http::Service {
  public:
-  Api(Lifecycle& lifecycle, Inferences& inferences, Metrics& metrics, bool access_log);
+  Api(Lifecycle& lifecycle, Inferences& inferences, Metrics& metrics, Split& split, bool access_log);
 
   std::expected<std::uint64_t, http::Response> admit(http::Request& head) override;
+  // In place of admit(), for a request that another front has handed over: an inference, answered here.
+  std::expected<std::uint64_t, http::Response> admit_hop(http::Request& head);
   void serve(const std::shared_ptr<http::Exchange>& exchange) override;
   void finish(http::Request& request, http::Response& response,
               http::Exchange::Clock::time_point started) override;
@@ -30,6 +33,11 @@ class Api final : public http::Service {
 
   std::expected<std::uint64_t, http::Response> admit_inference(const http::Request& head, Context& context);
   http::Response document(Route route) const;
+  void hand_over(const std::shared_ptr<http::Exchange>& exchange, Context& context);
+  void handed_over(const std::shared_ptr<http::Exchange>& exchange, Context& context, HopResult result);
+  void serve_here(const std::shared_ptr<http::Exchange>& exchange, Context& context);
+  // For the split, once for each request.
+  void count(Context& context, Verdict verdict, std::chrono::duration<double> took);
   void infer(const std::shared_ptr<http::Exchange>& exchange, Context& context);
   void predict(const std::shared_ptr<http::Exchange>& exchange, Context& context);
   // Queues the inference; `render` makes the answer of a good outcome.
@@ -40,6 +48,7 @@ class Api final : public http::Service {
   Lifecycle& lifecycle_;
   Inferences& inferences_;
   Metrics& metrics_;
+  Split& split_;
   bool access_log_;
 };
 

@@ -2,6 +2,7 @@
 
 #include <chrono>
 #include <functional>
+#include <vector>
 
 #include "common/http/listener.h"
 #include "sidecar/front/timers.h"
@@ -9,8 +10,8 @@
 namespace pilotlight::front {
 
 // Leaves a Service without losing a request. That the pod is unready takes a while to reach every client, so
-// the listener goes on accepting and answering, each answer with Connection: close, until no new connection
-// has come for a while; only then does it close, and what is in flight finishes. Runs on the loop's thread.
+// the listeners go on accepting and answering, each answer with Connection: close, until no new connection
+// has come for a while; only then do they close, and what is in flight finishes. Runs on the loop's thread.
 class Drain {
  public:
   struct Times {
@@ -20,8 +21,8 @@ class Drain {
     std::chrono::duration<double> finish{30};  // for what is in flight then
   };
 
-  // `done` is called once nothing is in flight, or `finish` has passed.
-  Drain(http::Listener& listener, Timers& timers, Times times, std::function<void()> done);
+  // The listeners must outlive it. `done` is called once nothing is in flight, or `finish` has passed.
+  Drain(std::vector<http::Listener*> listeners, Timers& timers, Times times, std::function<void()> done);
   void begin();
   bool begun() const { return begun_; }
 
@@ -29,7 +30,10 @@ class Drain {
   void wait_for_quiet();
   void wait_for_answers();
 
-  http::Listener& listener_;
+  Timers::Clock::time_point last_accepted() const;
+  bool answering() const;
+
+  std::vector<http::Listener*> listeners_;
   Timers& timers_;
   Times times_;
   std::function<void()> done_;

@@ -4,6 +4,8 @@
 #include <format>
 #include <optional>
 #include <stdexcept>
+#include <utility>
+#include <vector>
 
 #include "common/log/log.h"
 #include "sidecar/front/admin.h"
@@ -13,6 +15,10 @@
 #include "sidecar/front/metrics.h"
 #include "sidecar/front/recheck.h"
 #include "sidecar/front/sizes.h"
+#include "sidecar/front/split/hop_service.h"
+#include "sidecar/front/split/identity.h"
+#include "sidecar/front/split/orders.h"
+#include "sidecar/front/split/split.h"
 #include "sidecar/front/timers.h"
 #include "sidecar/wire/arena.h"
 
@@ -39,6 +45,12 @@ std::uint64_t golden_cases(const nlohmann::json& proof) {
   if (!proof.is_object()) return 0;
   const auto found = proof.find("cases");
   return found != proof.end() && found->is_number_unsigned() ? found->get<std::uint64_t>() : 0;
+}
+
+// A connection costs 0.1 MiB (measured), and those who may have one keep it.
+http::Limits hop_limits(http::Limits limits) {
+  limits.connections = 64;
+  return limits;
 }
 
 http::Limits admin_limits() {
@@ -75,9 +87,23 @@ struct Front::Parts {
                      },
                  .unconfirmed = [this] { metrics.recheck_unconfirmed(); }}),
         metrics(config.identity),
-        api(lifecycle, inferences, metrics, options.access_log),
-        admin(lifecycle, metrics, [this] { refresh(); }),
+        split(io, timers, hop_identity,
+              {.revision = config.identity.revision,
+               .pod_uid = config.identity.pod_uid,
+               .peer_port = options.peer_port,
+               .loopback = options.loopback_peers}),
+        api(lifecycle, inferences, metrics, split, options.access_log),
+        hop_service(api, split),
+        hop_server(hop_identity.server([this](const Fingerprint& caller) { return split.accepts(caller); })),
+        orders(config.identity, options.operator_keys, options.state, timers,
+               {.split = [this](std::uint64_t epoch,
+                                const nlohmann::json& body) { return split.apply(epoch, body); },
+                .drain = [this] { drain([] {}); }}),
+        admin(
+            lifecycle, metrics, orders, [this] { refresh(); },
+            [this](nlohmann::json& document) { extend(document); }),
         data_listener(io, api, options.limits),
+        hop_listener(io, hop_service, hop_limits(options.limits), &hop_server->context()),
         admin_listener(io, admin, admin_limits()),
         guard(timers, options.memory,
               [this](const CgroupMemory& now) { lifecycle.memory_held(now.held, now.limit); }) {}
@@ -85,6 +111,31 @@ struct Front::Parts {
   void refresh() {
     metrics.set_state(lifecycle.status());
     metrics.set_load(data_listener.connections(), inferences.waiting(), inferences.in_flight());
+    metrics.set_split(split);
+  }
+
+  void extend(nlohmann::json& document) const {
+    if (!options.hop_address.empty()) {
+      document["hop"] = {{"port", hop_listener.port()},
+                         {"certificate", fingerprint_text(hop_identity.fingerprint())}};
+    }
+    if (auto told = split.to_json(); !told.is_null()) document["split"] = std::move(told);
+  }
+
+  void drain(std::function<void()> done) {
+    if (drained) return done();
+    on_drained.push_back(std::move(done));
+    if (draining) return;
+    log::Info("Draining", {{"connections", std::uint64_t{data_listener.connections()}}});
+    lifecycle.drain();
+    auto times = options.drain;
+    times.finish = std::max(times.finish, lifecycle.config().endpoint_timeout);
+    draining.emplace(std::vector{&data_listener, &hop_listener}, timers, times, [this] {
+      lifecycle.stop();
+      drained = true;
+      for (const auto& each : std::exchange(on_drained, {})) each();
+    });
+    draining->begin();
   }
 
   FrontOptions options;
@@ -96,12 +147,20 @@ struct Front::Parts {
   Inferences inferences;
   Recheck recheck;
   Metrics metrics;
+  HopIdentity hop_identity;
+  Split split;
   Api api;
+  HopService hop_service;
+  std::unique_ptr<HopIdentity::Server> hop_server;
+  Orders orders;
   Admin admin;
   http::Listener data_listener;
+  http::Listener hop_listener;
   http::Listener admin_listener;
   MemoryGuard guard;
-  std::optional<Drain> drain;
+  std::optional<Drain> draining;
+  bool drained = false;
+  std::vector<std::function<void()>> on_drained;
 };
 
 Front::Front(boost::asio::io_context& io, const Config& config, const FrontOptions& options,
@@ -136,6 +195,9 @@ Front::~Front() {
 
 std::expected<void, std::string> Front::start() {
   if (auto admin = parts_->admin_listener.listen(parts_->options.admin_address); !admin) return admin;
+  if (const auto& hop = parts_->options.hop_address; !hop.empty()) {
+    if (auto listening = parts_->hop_listener.listen(hop); !listening) return listening;
+  }
   if (auto data = parts_->data_listener.listen(parts_->options.data_address); !data) return data;
   parts_->lifecycle.start();
   parts_->guard.start();
@@ -143,17 +205,7 @@ std::expected<void, std::string> Front::start() {
 }
 
 void Front::drain(std::function<void()> done) {
-  if (parts_->drain) return;
-  log::Info("Draining", {{"connections", std::uint64_t{parts_->data_listener.connections()}}});
-  parts_->lifecycle.drain();
-  auto times = parts_->options.drain;
-  times.finish = std::max(times.finish, parts_->lifecycle.config().endpoint_timeout);
-  parts_->drain.emplace(parts_->data_listener, parts_->timers, times,
-                        [parts = parts_.get(), done = std::move(done)] {
-                          parts->lifecycle.stop();
-                          done();
-                        });
-  parts_->drain->begin();
+  parts_->drain(std::move(done));
 }
 
 std::uint16_t Front::data_port() const {
@@ -161,6 +213,9 @@ std::uint16_t Front::data_port() const {
 }
 std::uint16_t Front::admin_port() const {
   return parts_->admin_listener.port();
+}
+std::uint16_t Front::hop_port() const {
+  return parts_->options.hop_address.empty() ? 0 : parts_->hop_listener.port();
 }
 const Lifecycle& Front::lifecycle() const {
   return parts_->lifecycle;

@@ -20,6 +20,7 @@
 #include "common/http/testing.h"
 #include "common/log/log.h"
 #include "sidecar/artifact/signature/signer_for_test.h"
+#include "sidecar/front/standing_front_for_test.h"
 #include "sidecar/front/testing.h"
 
 namespace pilotlight::front {
@@ -29,88 +30,15 @@ using http::testing::Answer;
 using http::testing::RawClient;
 using nlohmann::json;
 using ::testing::HasSubstr;
+using testing::infer_body;
+using testing::kInfer;
+using testing::kJson;
 using testing::ScriptedLauncher;
 using OnLoad = ScriptedLauncher::OnLoad;
 using std::chrono::milliseconds;
 
-constexpr std::string_view kJson = "content-type: application/json\r\n";
-constexpr const char* kInfer = "/v2/models/digits/infer";
-
-std::string infer_body(float first) {
-  return std::format(R"({{"inputs":[{{"name":"x","datatype":"FP32","shape":[1,3],"data":[{},2,3]}}]}})",
-                     first);
-}
-
-class FrontTest : public ::testing::Test {
+class FrontTest : public ::testing::Test, protected testing::StandingFront {
  protected:
-  FrontTest() {
-    log::Configure({.level = log::Level::Error, .sink = [](std::string_view) {}});
-    auto name = (std::filesystem::temp_directory_path() / "front-test-XXXXXX").string();
-    folder_ = ::mkdtemp(name.data());
-    std::ofstream(folder_ / "digits.tar") << "the model";
-    config_ = laptop_config((folder_ / "digits.tar").string());
-    config_.identity.revision = "r1";
-    options_.data_address = options_.admin_address = "127.0.0.1:0";
-    options_.state = folder_ / "state";
-    options_.credentials.clear();
-    options_.termination_log = folder_ / "last-words";
-    std::ofstream(options_.termination_log).flush();
-    options_.drain = {.quiet = milliseconds(50), .least = milliseconds(50), .most = milliseconds(500)};
-  }
-
-  ~FrontTest() override {
-    stop();
-    std::filesystem::remove_all(folder_);
-  }
-
-  // Starts the front and its thread; `prepare` may change the script before.
-  void run(const std::function<void(ScriptedLauncher&)>& prepare = {}) {
-    io_ = std::make_unique<boost::asio::io_context>(1);
-    script_ = std::make_unique<ScriptedLauncher>(*io_);
-    if (prepare) prepare(*script_);
-    front_ = std::make_unique<Front>(*io_, config_, options_, *script_);
-    const auto started = front_->start();
-    ASSERT_TRUE(started) << started.error();
-    port_ = front_->data_port();
-    admin_ = front_->admin_port();
-    thread_ = std::thread([this] { io_->run(); });
-  }
-
-  void stop() {
-    if (!thread_.joinable()) return;
-    io_->stop();
-    thread_.join();
-    front_.reset();
-    io_.reset();
-    script_.reset();
-  }
-
-  void run_until_ready() {
-    run();
-    await_phase("Ready");
-  }
-
-  json status() const { return json::parse(http::testing::call(admin_, "GET", "/status").body); }
-
-  json await_phase(std::string_view phase) const {
-    return await([&](const json& now) { return now["phase"] == phase; }, phase);
-  }
-
-  json await(const std::function<bool(const json&)>& holds, std::string_view what) const {
-    const auto until = std::chrono::steady_clock::now() + std::chrono::seconds(10);
-    while (std::chrono::steady_clock::now() < until) {
-      auto now = status();
-      if (holds(now)) return now;
-      std::this_thread::sleep_for(milliseconds(5));
-    }
-    ADD_FAILURE() << "not within 10 s: " << what << "; status is " << status().dump();
-    return {};
-  }
-
-  Answer get(std::string_view target) const { return http::testing::call(port_, "GET", target); }
-  Answer post(std::string_view target, std::string_view body, std::string_view fields = kJson) const {
-    return http::testing::call(port_, "POST", target, body, fields);
-  }
   // Inferred in binary, both ways.
   Answer post_binary(std::array<float, 3> numbers) const {
     const std::string head =
@@ -122,21 +50,6 @@ class FrontTest : public ::testing::Test {
                             "inference-header-content-length: {}\r\n",
                             head.size()));
   }
-  double metric(const std::string& name) const {
-    const auto text = "\n" + http::testing::call(admin_, "GET", "/metrics").body;
-    const auto at = text.find("\n" + name + " ");
-    return at == std::string::npos ? -1 : std::stod(text.substr(at + name.size() + 2));
-  }
-
-  std::filesystem::path folder_;
-  Config config_;
-  FrontOptions options_;
-  std::unique_ptr<boost::asio::io_context> io_;
-  std::unique_ptr<ScriptedLauncher> script_;
-  std::unique_ptr<Front> front_;
-  std::thread thread_;
-  std::uint16_t port_ = 0;
-  std::uint16_t admin_ = 0;
 };
 
 // Serving.

@@ -534,8 +534,11 @@ void Lifecycle::stop() {
   deadline_.reset();
   steady_.reset();
   trial_.over();
+  checking_ = loading_ = false;
   checker_.reset();
+  const bool was_serving = std::exchange(serving_, false);
   server_.reset();
+  if (was_serving && observer_.lost) observer_.lost(EngineEnd::kKilled);
 }
 
 Failure Lifecycle::failure(FailureClass failure_class, std::string reason, std::string message,

@@ -51,7 +51,7 @@ class Lifecycle {
   void start();
   // Unready from now on; the engine goes on serving what it gets.
   void drain();
-  // Ends the engine.
+  // Ends the engine for good.
   void stop();
   // Ends an engine that has not answered within so long; it is started again.
   void engine_hangs(Patience::Seconds patience);

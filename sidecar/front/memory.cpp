@@ -3,11 +3,10 @@
 #include <fcntl.h>
 #include <unistd.h>
 
-#include <fstream>
 #include <nlohmann/json.hpp>
 #include <system_error>
 
-#include "common/log/log.h"
+#include "sidecar/front/scratch_note.h"
 #include "sidecar/wire/fd.h"
 
 namespace pilotlight::front {
@@ -24,8 +23,7 @@ Memory::Memory(const std::filesystem::path& folder, std::filesystem::path termin
 
 std::optional<Memory::Verdict> Memory::recall() const {
   if (file_.empty()) return std::nullopt;
-  std::ifstream file(file_);
-  const auto note = json::parse(file, nullptr, false);
+  const auto note = read_note(file_);
   if (!note.is_object() || note.value("key", json()) != key_) return std::nullopt;
   Verdict verdict;
   const auto text = [&](const char* name) {
@@ -58,13 +56,7 @@ void Memory::remember(const Verdict& verdict) const {
                {"attempt", verdict.attempt}};
   if (!verdict.graphs.is_null()) note["graphs"] = verdict.graphs;
   if (verdict.final_failure) note["failure"] = wire::to_json(*verdict.final_failure);
-  const auto part = file_.string() + ".part";
-  std::ofstream file(part, std::ios::trunc);
-  file << note.dump(-1, ' ', false, json::error_handler_t::replace);
-  file.close();
-  std::error_code failed;
-  if (file) std::filesystem::rename(part, file_, failed);
-  if (!file || failed) log::Warn("The verdict cannot be written to the scratch volume", {});
+  write_note(file_, note);
 }
 
 void Memory::last_words(const std::string& text) const {

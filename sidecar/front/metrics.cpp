@@ -39,6 +39,12 @@ double microseconds(std::chrono::duration<double> took) {
   return took.count() * 1e6;
 }
 
+// A counter of what somebody else has counted.
+void bring_to(Counter& counter, std::uint64_t total) {
+  const double more = static_cast<double>(total) - counter.Value();
+  if (more > 0) counter.Increment(more);
+}
+
 const char* failure_reason(Outcome outcome) {
   switch (outcome) {
     case Outcome::kExpired:
@@ -89,6 +95,17 @@ struct Metrics::Impl {
                                "1 if the engine that serves failed its last golden re-check.")
                             .Add({})),
         ready(gauges(registry, "pilotlight_ready", "1 if the pod is ready.").Add({})),
+        split_weight(gauges(registry, "pilotlight_split_weight",
+                            "Percent of the requests that fall to the candidate, as in force.")),
+        split_epoch(
+            gauges(registry, "pilotlight_split_epoch", "The epoch of the split that was applied last.")),
+        split_peers(
+            gauges(registry, "pilotlight_split_peers", "Pods of the candidate, and how many are up.")),
+        split_requests(
+            counters(registry, "pilotlight_split_requests_total",
+                     "Requests of the split, by the side that they fell to and what came of them.")),
+        unsplit(counters(registry, "pilotlight_unsplit_requests_total",
+                         "Requests that counted for neither side, by the reason.")),
         phases(
             gauges(registry, "pilotlight_phase_duration_seconds", "How long each part of the start took.")),
         info(gauges(registry, "pilotlight_model_info", "Always 1; what is served is in the labels.")),
@@ -126,6 +143,11 @@ struct Metrics::Impl {
   Family<Gauge>& rechecked_at;
   Gauge& recheck_failing;
   Gauge& ready;
+  Family<Gauge>& split_weight;
+  Family<Gauge>& split_epoch;
+  Family<Gauge>& split_peers;
+  Family<Counter>& split_requests;
+  Family<Counter>& unsplit;
   Family<Gauge>& phases;
   Family<Gauge>& info;
   Identity identity_;
@@ -202,8 +224,7 @@ void Metrics::recheck_unconfirmed() {
 void Metrics::set_state(const Status& status) {
   impl_->recheck_failing.Set(status.recheck && status.recheck->failure ? 1 : 0);
   impl_->ready.Set(status.ready() ? 1 : 0);
-  const double more = static_cast<double>(status.engine_restarts) - impl_->restarts.Value();
-  if (more > 0) impl_->restarts.Increment(more);
+  bring_to(impl_->restarts, status.engine_restarts);
   const auto set = [&](const char* phase, double seconds) {
     if (seconds >= 0) impl_->phases.Add({{"phase", phase}}).Set(seconds);
   };
@@ -219,6 +240,26 @@ void Metrics::set_state(const Status& status) {
             {"revision", impl_->identity_.revision},
             {"digest", status.digest}})
       .Set(1);
+}
+
+void Metrics::set_split(const Split& split) {
+  if (split.epoch() == 0) return;
+  impl_->split_weight.Add({}).Set(split.weight());
+  impl_->split_epoch.Add({}).Set(static_cast<double>(split.epoch()));
+  impl_->split_peers.Add({{"state", "known"}}).Set(static_cast<double>(split.peers()));
+  impl_->split_peers.Add({{"state", "up"}}).Set(static_cast<double>(split.usable_peers()));
+  for (const auto arm : {Arm::kStable, Arm::kCandidate}) {
+    for (std::size_t i = 0; i < kVerdicts; ++i) {
+      const auto verdict = static_cast<Verdict>(i);
+      auto& counter = impl_->split_requests.Add({{"arm", arm == Arm::kStable ? "stable" : "candidate"},
+                                                 {"result", std::string(verdict_name(verdict))}});
+      bring_to(counter, split.tally().total(arm, verdict));
+    }
+  }
+  for (std::size_t i = 0; i < kUnsplits; ++i) {
+    const auto why = static_cast<Unsplit>(i);
+    bring_to(impl_->unsplit.Add({{"reason", std::string(unsplit_name(why))}}), split.tally().total(why));
+  }
 }
 
 void Metrics::set_load(std::size_t open_requests, std::size_t waiting, std::size_t in_flight) {

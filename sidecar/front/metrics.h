@@ -8,6 +8,7 @@
 
 #include "sidecar/front/inferences.h"
 #include "sidecar/front/routes.h"
+#include "sidecar/front/split/split.h"
 #include "sidecar/front/status.h"
 
 namespace pilotlight::front {
@@ -31,6 +32,7 @@ class Metrics {
   // A golden case failed and passed the next time.
   void recheck_unconfirmed();
   void set_state(const Status& status);
+  void set_split(const Split& split);
   void set_load(std::size_t open_requests, std::size_t waiting, std::size_t in_flight);
 
   // The Prometheus text format.

@@ -170,6 +170,7 @@ class ScriptedLauncher::Thread final : public Process {
     float first = 0;
     if (input.datatype == wire::Datatype::kFp32)
       std::memcpy(&first, bytes.data() + input.offset, sizeof first);
+    if (script_.always != 0) first = script_.always;
     if (first == kCrash) return Exit{.signal = SIGSEGV};
     if (first == kForbidden) return violate();
     if (first == kDeviceFails) return fail_device();

@@ -66,6 +66,8 @@ class ScriptedLauncher final : public Launcher {
   std::atomic<int> checks = 0;  // how many engines of each role were started
   std::atomic<int> serves = 0;
   std::atomic<int> inferences = 0;
+  // If not 0: what each inference is taken to begin with, whatever was sent.
+  std::atomic<float> always = 0;
 
   // How golden cases are answered that are run again. The case of that number, where there is one, fails so
   // many times more; kSilent: none is answered; kDies: the engine dies once release() is called.

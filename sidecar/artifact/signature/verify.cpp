@@ -5,6 +5,7 @@
 
 #include "common/text/printable.h"
 #include "sidecar/artifact/signature/envelope.h"
+#include "sidecar/artifact/signature/signer.h"
 #include "sidecar/artifact/signature/statement.h"
 
 namespace pilotlight::signature {
@@ -13,23 +14,6 @@ namespace {
 constexpr std::string_view kPayloadType = "application/vnd.in-toto+json";
 constexpr std::size_t kMostSubject = 256;
 constexpr std::size_t kMostListed = 3;
-
-const PublicKey* signer(const Envelope& envelope, std::span<const PublicKey> keys) {
-  const auto message = pre_authentication_encoding(envelope.payload_type, envelope.payload);
-  const auto found = std::ranges::find_if(keys, [&](const PublicKey& key) {
-    return std::ranges::any_of(envelope.signatures,
-                               [&](const auto& each) { return key.verify(message, each); });
-  });
-  return found == keys.end() ? nullptr : &*found;
-}
-
-std::string nobody(const Envelope& envelope, std::span<const PublicKey> keys) {
-  std::string ids;
-  for (const auto& key : keys) ids += (ids.empty() ? "" : ", ") + key.id();
-  return std::format("has {} signature{}, none by {}{}", envelope.signatures.size(),
-                     envelope.signatures.size() == 1 ? "" : "s",
-                     keys.size() == 1 ? "the key " : "any of the keys ", ids);
-}
 
 std::string digests(std::span<const Subject> subjects) {
   std::string text;
@@ -48,8 +32,8 @@ std::expected<Signed, std::string> verify(std::string_view envelope, std::string
                                           std::span<const PublicKey> keys) {
   const auto parsed = parse_envelope(envelope);
   if (!parsed) return std::unexpected(parsed.error());
-  const auto* key = signer(*parsed, keys);
-  if (key == nullptr) return std::unexpected(nobody(*parsed, keys));
+  const auto key = signer_of(*parsed, keys);
+  if (!key) return std::unexpected(key.error());
   if (parsed->payload_type != kPayloadType) {
     return std::unexpected(std::format("signs {}, not {}", Quoted(parsed->payload_type), kPayloadType));
   }
@@ -63,7 +47,7 @@ std::expected<Signed, std::string> verify(std::string_view envelope, std::string
   if (matching > 1)
     return std::unexpected(std::format("names {} as {} subjects, not as one", digest, matching));
   const auto& subject = *std::ranges::find_if(*subjects, is_model);
-  return Signed{.key_id = key->id(), .subject = Printable(subject.name, kMostSubject)};
+  return Signed{.key_id = (*key)->id(), .subject = Printable(subject.name, kMostSubject)};
 }
 
 }  // namespace pilotlight::signature

@@ -1,0 +1,122 @@
+#include "sidecar/front/split/tally.h"
+
+#include <algorithm>
+#include <nlohmann/json.hpp>
+
+#include "common/time/rfc3339.h"
+
+namespace pilotlight::front {
+namespace {
+
+using nlohmann::json;
+
+constexpr std::array<std::string_view, kVerdicts> kVerdictNames{"good", "clientError", "error", "hopFailure",
+                                                                "cancelled"};
+constexpr std::array<std::string_view, kUnsplits> kUnsplitNames{"asked", "tooLarge", "expired", "noPeer",
+                                                                "noRoom"};
+
+}  // namespace
+
+std::string_view verdict_name(Verdict verdict) {
+  return kVerdictNames[static_cast<std::size_t>(verdict)];
+}
+
+std::string_view unsplit_name(Unsplit why) {
+  return kUnsplitNames[static_cast<std::size_t>(why)];
+}
+
+Verdict verdict_of(unsigned status) {
+  if (status >= 500 || status == 422) return Verdict::kError;
+  return status >= 400 ? Verdict::kClientError : Verdict::kGood;
+}
+
+void Tally::apply(std::uint64_t epoch, const Rules& rules, std::chrono::system_clock::time_point now) {
+  if (!segments_.empty() && segments_.back().rules == rules) {
+    segments_.back().last_epoch = epoch;
+    return;
+  }
+  if (!segments_.empty()) {
+    for (auto& arm : segments_.back().arms) arm.sessions.close();
+  }
+  if (segments_.size() == kMostSegments) segments_.pop_front();
+  segments_.push_back({.epoch = epoch, .last_epoch = epoch, .rules = rules, .applied_at = now, .arms = {}});
+}
+
+Tally::Segment* Tally::find(std::uint64_t epoch) {
+  const auto found = std::ranges::find(segments_, epoch, &Segment::epoch);
+  return found == segments_.end() ? nullptr : &*found;
+}
+
+void Tally::count(const Event& event) {
+  const auto arm = static_cast<std::size_t>(event.arm);
+  const auto verdict = static_cast<std::size_t>(event.verdict);
+  ++totals_[arm][verdict];
+  auto* segment = find(event.segment);
+  if (segment == nullptr) return;
+  auto& counts = segment->arms[arm];
+  ++counts.verdicts[verdict];
+  if (event.verdict == Verdict::kCancelled) return;
+  if (!segment->rules.sticky_header.empty()) counts.sessions.saw(event.session, is_bad(event.verdict));
+  if (is_bad(event.verdict)) {
+    const auto second = std::chrono::floor<std::chrono::seconds>(event.now.time_since_epoch()).count();
+    counts.bad_seconds.note(event.pod, second);
+  }
+  if (event.verdict == Verdict::kGood) {
+    const auto bucket = std::ranges::lower_bound(kBounds, event.took.count()) - kBounds.begin();
+    ++counts.latency[static_cast<std::size_t>(bucket)];
+  }
+}
+
+void Tally::unsplit(std::uint64_t segment, Unsplit why) {
+  ++unsplit_[static_cast<std::size_t>(why)];
+  if (auto* found = find(segment); found != nullptr) ++found->unsplit[static_cast<std::size_t>(why)];
+}
+
+std::uint64_t Tally::total(Arm arm, Verdict verdict) const {
+  return totals_[static_cast<std::size_t>(arm)][static_cast<std::size_t>(verdict)];
+}
+
+json Tally::latency_bounds() {
+  return kBounds;
+}
+
+json Tally::arm_json(const ArmCounts& arm, bool sticky) {
+  const auto of = [&](Verdict verdict) { return arm.verdicts[static_cast<std::size_t>(verdict)]; };
+  json document = {{"requests", of(Verdict::kGood) + of(Verdict::kClientError) + of(Verdict::kError) +
+                                    of(Verdict::kHopFailure)},
+                   {"bad", {{"error", of(Verdict::kError)}, {"hopFailure", of(Verdict::kHopFailure)}}},
+                   {"clientErrors", of(Verdict::kClientError)},
+                   {"cancelled", of(Verdict::kCancelled)},
+                   {"badSeconds", arm.bad_seconds.count()},
+                   {"badPods", arm.bad_seconds.to_json()},
+                   {"latency", arm.latency}};
+  if (sticky) {
+    document["sessions"] = {
+        {"counted", arm.sessions.counted()}, {"bad", arm.sessions.bad()}, {"oneIn", arm.sessions.one_in()}};
+  }
+  return document;
+}
+
+json Tally::to_json(const std::string& stable) const {
+  auto segments = json::array();
+  for (const auto& segment : segments_) {
+    const bool sticky = !segment.rules.sticky_header.empty();
+    json revisions = {{stable, arm_json(segment.arms[0], sticky)}};
+    if (!segment.rules.candidate.empty()) {
+      revisions[segment.rules.candidate] = arm_json(segment.arms[1], sticky);
+    }
+    json unsplit = json::object();
+    for (std::size_t i = 0; i < kUnsplits; ++i) {
+      if (segment.unsplit[i] > 0) unsplit[kUnsplitNames[i]] = segment.unsplit[i];
+    }
+    segments.push_back({{"epoch", segment.epoch},
+                        {"lastEpoch", segment.last_epoch},
+                        {"weight", segment.rules.hundredths / 100.0},
+                        {"appliedAt", FormatTime(segment.applied_at)},
+                        {"revisions", std::move(revisions)},
+                        {"unsplit", std::move(unsplit)}});
+  }
+  return segments;
+}
+
+}  // namespace pilotlight::front

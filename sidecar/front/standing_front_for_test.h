@@ -1,0 +1,67 @@
+#pragma once
+
+// A front on its feet, for tests: in a folder of its own, on a thread of its own, before a scripted engine.
+
+#include <boost/asio/io_context.hpp>
+#include <boost/asio/post.hpp>
+#include <cstdint>
+#include <filesystem>
+#include <functional>
+#include <memory>
+#include <nlohmann/json.hpp>
+#include <string>
+#include <string_view>
+#include <thread>
+
+#include "common/http/testing.h"
+#include "sidecar/front/front.h"
+#include "sidecar/front/testing.h"
+
+namespace pilotlight::front::testing {
+
+inline constexpr std::string_view kJson = "content-type: application/json\r\n";
+inline constexpr const char* kInfer = "/v2/models/digits/infer";
+
+// The body of an inference of one row that begins with `first`.
+std::string infer_body(float first);
+
+// Options and configuration may be changed until run(). The checks are GoogleTest's.
+class StandingFront {
+ public:
+  StandingFront();
+  ~StandingFront();
+  StandingFront(const StandingFront&) = delete;
+  StandingFront& operator=(const StandingFront&) = delete;
+
+  // Starts the front and its thread; `prepare` may change the script before.
+  void run(const std::function<void(ScriptedLauncher&)>& prepare = {});
+  void run_until_ready();
+  // Ends it, as by force. It may be run again.
+  void stop();
+
+  // Does it on the front's thread, and waits.
+  void on_its_thread(const std::function<void()>& call) const;
+
+  nlohmann::json status() const;
+  nlohmann::json await_phase(std::string_view phase) const;
+  // The first status of which it holds; fails after ten seconds.
+  nlohmann::json await(const std::function<bool(const nlohmann::json&)>& holds, std::string_view what) const;
+
+  http::testing::Answer get(std::string_view target) const;
+  http::testing::Answer post(std::string_view target, std::string_view body,
+                             std::string_view fields = kJson) const;
+  // The value of the series "name{labels}"; -1 if there is none.
+  double metric(const std::string& name) const;
+
+  std::filesystem::path folder_;
+  Config config_;  // of the model "digits", revision r1
+  FrontOptions options_;
+  std::unique_ptr<boost::asio::io_context> io_;
+  std::unique_ptr<ScriptedLauncher> script_;
+  std::unique_ptr<Front> front_;
+  std::thread thread_;
+  std::uint16_t port_ = 0;
+  std::uint16_t admin_ = 0;
+};
+
+}  // namespace pilotlight::front::testing
