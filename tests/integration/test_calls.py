@@ -1,5 +1,6 @@
 """Calls that fail, are slow, or are carried out while the answer is lost: no duplicates, and the same end."""
 
+import collections
 import itertools
 import random
 import threading
@@ -28,14 +29,15 @@ def work(call) -> bool:
 
 
 def every_other_write(fault):
-    """The first fails, the next passes, and so on."""
+    """To each object the first fails, the next passes, and so on: turns that all took together could fall on the same one of
+    two writes for ever."""
     def prepare(scene):
-        turn = itertools.count()
+        turns = collections.defaultdict(itertools.count)
         lock = threading.Lock()
 
         def choose(call):
             with lock:
-                return fault if next(turn) % 2 == 0 else None
+                return fault if next(turns[call.verb, call.path]) % 2 == 0 else None
 
         scene.proxy.when(choose, times=None, also=work)
     return prepare
