@@ -50,7 +50,7 @@ RealFront::RealFront(const std::string& model, const Limits& limits) {
   config.load.format = limits.format;
   if (limits.is_signed != Limits::Signed::kNotAsked) demand_signature(config, model, limits.is_signed);
   front::FrontOptions options;
-  options.data_address = options.admin_address = "127.0.0.1:0";
+  options.data_address = options.admin_address = options.hop_address = "127.0.0.1:0";
   options.state = folder_ / "state";
   options.credentials.clear();
   options.termination_log.clear();

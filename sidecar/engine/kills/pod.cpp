@@ -112,6 +112,7 @@ void Pod::start(Until until) {
       "--bind=127.0.0.1",
       "--port=0",
       "--admin-port=0",
+      "--hop-port=0",
       std::string("--engine=") + PILOTLIGHT_ENGINE,
       "--config=" + path(until == Until::kBefore ? "no-config-yet" : "config.json"),
       "--state-dir=" + path("state"),
@@ -154,9 +155,9 @@ void Pod::wait_until_listening() {
   await_that(
       [this] {
         const auto ports = listening_ports(front_);
-        if (ports.size() != 2) return false;
+        if (ports.size() != 3) return false;  // the second is the hop's
         admin_ = ports[0];
-        port_ = ports[1];
+        port_ = ports[2];
         return true;
       },
       "the sidecar listens");

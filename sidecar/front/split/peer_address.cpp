@@ -32,7 +32,7 @@ std::string_view fault(const ip::address_v6& address, bool loopback) {
 
 std::expected<ip::address, std::string> parse_peer_address(std::string_view text, bool loopback) {
   boost::system::error_code failed;
-  const auto address = ip::make_address(std::string(text), failed);
+  auto address = ip::make_address(std::string(text), failed);
   if (failed) return std::unexpected(std::format("{} is not an IP address", Quoted(text)));
   const auto why = address.is_v4() ? fault(address.to_v4(), loopback) : fault(address.to_v6(), loopback);
   if (!why.empty()) return std::unexpected(std::format("{} {}", Quoted(text), why));
