@@ -128,7 +128,9 @@ def test_a_rollout_costs_few_calls_and_rest_costs_none(stage, undisturbed, figur
     calls = listed(play.calls)
     figures.append(f"calls of a rollout with {replicas} replicas: {sum(calls.values())}: "
                    + ", ".join(f"{count} {call}" for call, count in sorted(calls.items())))
-    over = {call: count for call, count in calls.items() if count > most(replicas).get(call, 0)}
+    # What others have changed in between is decided again from the start, as is right.
+    again = sum(call.status == 409 for call in play.calls)
+    over = {call: count for call, count in calls.items() if count > most(replicas).get(call, 0) + again}
     assert not over, f"more than the bounds allow: {over}"
     assert play.at_rest == [], "calls at rest"
 
