@@ -116,7 +116,7 @@ def undisturbed(stage, store, folder):
 
 def most(replicas):
     """What a rollout from one revision to the next may cost: docs/metrics.md says what each call is for."""
-    return {"create configmaps": 1, "create replicasets": 1, "patch replicasets": 2 + 2 * replicas, "patch pods": 1 + replicas,
+    return {"create configmaps": 1, "create replicasets": 1, "patch replicasets": 4 + 2 * replicas, "patch pods": 1 + replicas,
             "patch modeldeployments/status": 8 + 8 * replicas, "create events": 6, "patch events": 2}
 
 
