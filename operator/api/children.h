@@ -31,6 +31,8 @@ struct ChildMeta {
 
 struct ConfigMap {
   ChildMeta meta;
+  // Those of its data that end in ".pem": the operator's public keys, where it holds such.
+  std::map<std::string, std::string> keys;
 };
 
 struct ReplicaSet {

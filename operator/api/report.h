@@ -1,8 +1,11 @@
 #pragma once
 
+#include <cstdint>
 #include <nlohmann/json.hpp>
 #include <optional>
 #include <string>
+#include <utility>
+#include <vector>
 
 #include "operator/api/status.h"
 
@@ -11,6 +14,61 @@
 //
 // Thread-safety: plain values.
 namespace pilotlight::api {
+
+// One metric of one pod, as one stable sidecar has counted it. A second is over with its first bad event
+// (operator/analysis/segment.h).
+struct CountedEvents {
+  std::int64_t requests = 0;
+  std::int64_t bad = 0;
+  // The seconds that were bad: the first one in unix time, and how many in a row. Others may have seen the
+  // same.
+  std::vector<std::pair<std::int64_t, std::int64_t>> at;
+  friend bool operator==(const CountedEvents&, const CountedEvents&) = default;
+};
+
+struct PodCounts {
+  std::string pod_uid;
+  CountedEvents errors;
+  // Slower than 1, 1.25 and 1.5 times the threshold of the split; none if it has no threshold.
+  std::vector<CountedEvents> slow;
+  friend bool operator==(const PodCounts&, const PodCounts&) = default;
+};
+
+// The requests that fell to one side, whoever has answered them.
+struct SideCounts {
+  std::int64_t requests = 0;  // all of them
+  std::int64_t bad = 0;       // of these, errors and failed hops
+  std::vector<PodCounts> pods;
+  std::vector<std::int64_t>
+      latency;  // of the good ones, by Split::latency_bounds; one more than there are bounds
+  // In sticky mode, of a fair sample of one in `sessions_one_in` (else 0).
+  std::int64_t sessions = 0;
+  std::int64_t bad_sessions = 0;
+  std::int64_t sessions_one_in = 0;
+  friend bool operator==(const SideCounts&, const SideCounts&) = default;
+};
+
+struct SplitSegment {
+  std::string label;  // the operator's own
+  double weight = 0;  // percent
+  std::string candidate;
+  SideCounts stable_side;
+  SideCounts candidate_side;
+  friend bool operator==(const SplitSegment&, const SplitSegment&) = default;
+};
+
+// The split that is in force in a pod; docs/sidecar.md, `split`.
+struct Split {
+  std::string
+      id;  // the operator's own word for what it asked for; empty: none was asked for since the front started
+  double weight = 0;
+  double weight_in_force = 0;
+  std::string candidate;
+  std::optional<Time> expires;
+  std::vector<double> latency_bounds;  // seconds
+  std::vector<SplitSegment> segments;
+  friend bool operator==(const Split&, const Split&) = default;
+};
 
 struct Report {
   // Not empty: the sidecar could not be asked, and the fields from `phase` on mean nothing. Holds no address.
@@ -33,6 +91,14 @@ struct Report {
   nlohmann::json proof;  // null: none
   // Why the last golden re-check failed, if it did: the pod serves all the same.
   std::optional<Failure> recheck_failure;
+
+  // As whom it takes part in hops: "sha256:<hex>"; empty: its sidecar knows none.
+  std::string hop_certificate;
+  // Of the last signed call that it obeyed: the next one must have a greater one.
+  std::int64_t last_epoch = 0;
+  Split split;
+  // Why the last signed call was not obeyed, if it was not. Holds no address.
+  std::string order_error;
 
   friend bool operator==(const Report&, const Report&) = default;
 };

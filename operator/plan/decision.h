@@ -70,6 +70,17 @@ struct EmitEvent {
 
 using Action = std::variant<EmitEvent, Create, ChangeReplicaSet, Repair, LabelPod, Delete>;
 
+// A call to a sidecar, to be signed (docs/sidecar.md, "Signed calls"). What came of it is in its next report:
+// it is obeyed once, or not at all, for another one with the same epoch is refused.
+struct Order {
+  std::string pod_uid;
+  std::string revision;
+  std::string call;  // "PUT /split"
+  std::int64_t epoch = 0;
+  nlohmann::json body;
+  friend bool operator==(const Order&, const Order&) = default;
+};
+
 struct Decision {
   // None: what is there is right.
   std::optional<api::Status> status;
@@ -80,6 +91,8 @@ struct Decision {
   std::vector<std::string> probe;
   // UIDs of those to be asked now and then, for what only they can know: at rest, too.
   std::vector<std::string> watch;
+  // To some of `probe`: sent after the actions, all at once.
+  std::vector<Order> orders;
   std::chrono::seconds watch_every{0};
 };
 

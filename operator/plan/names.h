@@ -19,6 +19,11 @@ inline constexpr char kManagedByValue[] = "pilotlight";
 // Values of the traffic label. The Service selects kTrafficService.
 inline constexpr char kTrafficNone[] = "none";
 inline constexpr char kTrafficService[] = "service";
+// Gets requests from the pods in the Service only.
+inline constexpr char kTrafficSplit[] = "split";
+
+// "<model deployment><this>": its ConfigMap of the operator's public keys.
+inline constexpr char kKeysSuffix[] = "-operator-keys";
 
 inline constexpr char kContainer[] = "sidecar";
 

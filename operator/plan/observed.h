@@ -26,6 +26,9 @@ struct Settings {
   std::chrono::seconds scale_down_delay{10};
   // How long after its start a sidecar may be silent before that is called trouble. Default: 15 s.
   std::chrono::seconds sidecar_grace{15};
+  // The public keys by which sidecars know the operator's calls, in PEM, by file name. Each model's pods get
+  // them in a ConfigMap of the model's.
+  std::map<std::string, std::string> operator_keys;
 };
 
 // Why the last attempt to act on this object failed.
