@@ -91,12 +91,20 @@ TEST(Crd, ItsDefaultsAreThoseOfTheCode) {
   EXPECT_EQ(Default(rolling_update + "/maxSurge"), std::to_string(spec.rollout.max_surge.value) + "%");
   EXPECT_FALSE(spec.rollout.max_unavailable.percent);
   EXPECT_EQ(Default(rolling_update + "/maxUnavailable"), spec.rollout.max_unavailable.value);
+  EXPECT_EQ(Default(base + "/rollout/properties/strategy"), spec.rollout.strategy);
+  const std::string canary = base + "/rollout/properties/canary/properties";
+  EXPECT_EQ(Default(canary + "/fallback"), Canary().fallback);
+  EXPECT_EQ(Default(canary + "/steps/items/properties/pause"), FormatDuration(CanaryStep().pause));
+  const std::string analysis = canary + "/analysis/properties";
+  EXPECT_EQ(Default(analysis + "/minRequests"), Analysis().min_requests);
+  EXPECT_EQ(Default(analysis + "/falseAbortProbability"), Analysis().false_abort_probability);
+  EXPECT_EQ(Default(analysis + "/maxRatio"), Analysis().max_ratio);
 
   std::set<std::string> defaulted;
   Walk(Schema()["properties"]["spec"], "spec", [&](const json& schema, const std::string& path) {
     if (schema.contains("default")) defaulted.insert(path);
   });
-  EXPECT_EQ(defaulted.size(), 11U) << "a new default needs its C++ value, or revisions get new names";
+  EXPECT_EQ(defaulted.size(), 17U) << "a new default needs its C++ value, or revisions get new names";
 }
 
 TEST(Crd, HasEveryTemplateFieldThatTheCodeReads) {

@@ -77,14 +77,42 @@ struct IntOrPercent {
   bool percent = false;
 };
 
+// One weight of a canary, and for how long.
+struct CanaryStep {
+  std::int64_t weight = 0;  // percent of the requests
+  std::chrono::seconds pause = std::chrono::minutes(2);
+  bool until_promoted = false;  // then `pause` says nothing
+};
+
+// By which the candidate is judged (docs/analysis.md).
+struct Analysis {
+  std::int64_t min_requests = 200;
+  double false_abort_probability = 0.01;
+  double max_ratio = 1.5;
+  std::optional<double> max_error_rate;
+  std::optional<double> max_slow_rate;
+  std::optional<std::chrono::milliseconds> latency_threshold;  // none: by stable's latencies
+};
+
+struct Canary {
+  std::vector<CanaryStep> steps;  // none: by the number of pods
+  std::string session_header;     // empty: each request for itself
+  bool allow_revision_header = false;
+  std::string fallback = "Local";
+  Analysis analysis;
+};
+
 struct Rollout {
+  std::string strategy = "RollingUpdate";
+  std::optional<Canary> canary;  // with strategy Canary only; none: all defaults
   IntOrPercent max_surge{.value = 25, .percent = true};
   IntOrPercent max_unavailable;
   std::chrono::seconds progress_deadline = std::chrono::minutes(10);
   std::int64_t min_ready_seconds = 0;
   std::int64_t revision_history_limit = 10;
   bool paused = false;
-  std::string abort;  // the revision that is to be taken back
+  std::string promote;  // the revision that is to become stable without further steps
+  std::string abort;    // the revision that is to be taken back
   std::string retry;
 };
 

@@ -73,6 +73,17 @@ class Reader {
     if (!value->is_number()) return Wrong(Path(key), "must be a number");
     out = value->get<double>();
   }
+  void Read(const char* key, double& out) {
+    std::optional<double> read;
+    Read(key, read);
+    out = read.value_or(out);
+  }
+  void Read(const char* key, std::optional<std::chrono::milliseconds>& out) {
+    if (Find(key) == nullptr) return;
+    std::int64_t read = 0;
+    Read(key, read);
+    out = std::chrono::milliseconds(read);
+  }
   void Read(const char* key, std::chrono::seconds& out) {
     const json* value = Find(key);
     if (value == nullptr) return;
@@ -182,6 +193,30 @@ void ReadTemplate(Reader in, Template& out) {
   }
 }
 
+void ReadStep(Reader in, CanaryStep& out) {
+  in.Read("weight", out.weight);
+  if (const json* pause = in.Find("pause"); pause != nullptr && *pause == "UntilPromoted") {
+    out.until_promoted = true;
+  } else {
+    in.Read("pause", out.pause);
+  }
+}
+
+void ReadCanary(Reader in, Canary& out) {
+  in.Objects("steps", [&](const Reader& step) { ReadStep(step, out.steps.emplace_back()); });
+  in.Object("sticky", [&](Reader sticky) { sticky.Read("header", out.session_header); });
+  in.Read("allowRevisionHeader", out.allow_revision_header);
+  in.Read("fallback", out.fallback);
+  in.Object("analysis", [&](Reader analysis) {
+    analysis.Read("minRequests", out.analysis.min_requests);
+    analysis.Read("falseAbortProbability", out.analysis.false_abort_probability);
+    analysis.Read("maxRatio", out.analysis.max_ratio);
+    analysis.Read("maxErrorRate", out.analysis.max_error_rate);
+    analysis.Read("maxSlowRate", out.analysis.max_slow_rate);
+    analysis.Read("latencyThresholdMilliseconds", out.analysis.latency_threshold);
+  });
+}
+
 void ReadSpec(Reader in, Spec& spec) {
   if (!in.Object("model", [&](Reader model) {
         model.Read("uri", spec.model.uri);
@@ -220,6 +255,9 @@ void ReadSpec(Reader in, Spec& spec) {
   });
   in.Read("replicas", spec.replicas);
   in.Object("rollout", [&](Reader rollout) {
+    rollout.Read("strategy", spec.rollout.strategy);
+    rollout.Object("canary", [&](Reader canary) { ReadCanary(canary, spec.rollout.canary.emplace()); });
+    rollout.Read("promote", spec.rollout.promote);
     rollout.Object("rollingUpdate", [&](Reader rolling_update) {
       rolling_update.Read("maxSurge", spec.rollout.max_surge);
       rolling_update.Read("maxUnavailable", spec.rollout.max_unavailable);

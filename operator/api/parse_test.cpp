@@ -94,5 +94,37 @@ TEST(Parse, TakesEmptyTemplateFieldsAsAbsent) {
   EXPECT_TRUE(Parse(in).spec.pod_template.pod.empty());
 }
 
+TEST(Parse, ReadsACanary) {
+  const auto model = Parse(json::parse(R"({
+    "metadata": {"name": "digits"},
+    "spec": {"model": {"uri": "https://models.example/digits.tar"},
+             "rollout": {"strategy": "Canary", "promote": "digits-x",
+                         "canary": {"steps": [{"weight": 5, "pause": "10m"}, {"weight": 50, "pause": "UntilPromoted"}, {"weight": 100}],
+                                    "sticky": {"header": "x-session-id"}, "allowRevisionHeader": true, "fallback": "Off",
+                                    "analysis": {"minRequests": 50, "falseAbortProbability": 0.05, "maxRatio": 2,
+                                                 "maxErrorRate": 0.01, "maxSlowRate": 0.1,
+                                                 "latencyThresholdMilliseconds": 250}}}}})"));
+  ASSERT_TRUE(model.errors.empty()) << model.errors.front().message;
+  const Rollout& rollout = model.spec.rollout;
+  EXPECT_EQ(rollout.strategy, "Canary");
+  EXPECT_EQ(rollout.promote, "digits-x");
+  ASSERT_TRUE(rollout.canary);
+  ASSERT_EQ(rollout.canary->steps.size(), 3U);
+  EXPECT_EQ(rollout.canary->steps[0].weight, 5);
+  EXPECT_EQ(rollout.canary->steps[0].pause, std::chrono::minutes(10));
+  EXPECT_TRUE(rollout.canary->steps[1].until_promoted);
+  EXPECT_FALSE(rollout.canary->steps[2].until_promoted);
+  EXPECT_EQ(rollout.canary->steps[2].pause, std::chrono::minutes(2));
+  EXPECT_EQ(rollout.canary->session_header, "x-session-id");
+  EXPECT_TRUE(rollout.canary->allow_revision_header);
+  EXPECT_EQ(rollout.canary->fallback, "Off");
+  EXPECT_EQ(rollout.canary->analysis.min_requests, 50);
+  EXPECT_EQ(rollout.canary->analysis.false_abort_probability, 0.05);
+  EXPECT_EQ(rollout.canary->analysis.max_ratio, 2);
+  EXPECT_EQ(rollout.canary->analysis.max_error_rate, 0.01);
+  EXPECT_EQ(rollout.canary->analysis.max_slow_rate, 0.1);
+  EXPECT_EQ(rollout.canary->analysis.latency_threshold, std::chrono::milliseconds(250));
+}
+
 }  // namespace
 }  // namespace pilotlight::api

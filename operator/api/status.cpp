@@ -14,9 +14,10 @@ using nlohmann::json;
 template <typename E, std::size_t N>
 using Names = std::array<std::pair<E, std::string_view>, N>;
 
-constexpr Names<Phase, 14> kPhases = {{{Phase::kNone, ""},
+constexpr Names<Phase, 15> kPhases = {{{Phase::kNone, ""},
                                        {Phase::kInvalid, "Invalid"},
                                        {Phase::kProving, "Proving"},
+                                       {Phase::kCanary, "Canary"},
                                        {Phase::kPromoting, "Promoting"},
                                        {Phase::kSettling, "Settling"},
                                        {Phase::kRetiring, "Retiring"},
@@ -113,7 +114,43 @@ json ToJson(const RevisionStatus& revision) {
   Put(out, "retry", revision.retry);
   if (revision.failure) out["failure"] = ToJson(*revision.failure);
   if (revision.aborted) out["aborted"] = ToJson(*revision.aborted);
+  Put(out, "splitUntil", revision.split_until);
   if (!revision.proof.is_null()) out["proof"] = revision.proof;
+  return out;
+}
+
+json ToJson(const SegmentStatus& segment) {
+  json out = {{"step", segment.step},
+              {"weight", segment.weight},
+              {"candidateRequests", segment.candidate},
+              {"stableRequests", segment.stable},
+              {"metrics", json::array()}};
+  for (const MetricCounts& counts : segment.metrics) {
+    out["metrics"].push_back({{"metric", counts.metric},
+                              {"candidate", counts.candidate},
+                              {"candidateBad", counts.candidate_bad},
+                              {"stable", counts.stable},
+                              {"stableBad", counts.stable_bad}});
+  }
+  return out;
+}
+
+json ToJson(const CanaryStatus& canary) {
+  json out = {{"step", canary.step},
+              {"steps", canary.steps},
+              {"weight", {{"desired", canary.desired}, {"applied", canary.applied}}}};
+  Put(out["weight"], "observed", canary.observed);
+  Put(out, "replicas", canary.replicas);
+  if (canary.promoting) out["promoting"] = true;
+  Put(out, "stepSince", canary.step_since);
+  json analysis = json::object();
+  Put(analysis, "verdict", canary.verdict);
+  Put(analysis, "reason", canary.reason);
+  Put(analysis, "message", canary.message);
+  Put(analysis, "latencyThresholdMilliseconds", canary.threshold_ms);
+  Put(analysis, "judged", canary.judged);
+  for (const SegmentStatus& segment : canary.segments) analysis["segments"].push_back(ToJson(segment));
+  if (!analysis.empty()) out["analysis"] = std::move(analysis);
   return out;
 }
 
@@ -133,6 +170,7 @@ json ToJson(const RolloutStatus& rollout) {
   Put(out, "progressed", rollout.progressed);
   Put(out, "replacedPods", rollout.replaced_pods);
   Put(out, "lastReplaced", rollout.last_replaced);
+  if (rollout.canary) out["canary"] = ToJson(*rollout.canary);
   return out;
 }
 
@@ -153,21 +191,58 @@ RecheckFailure RecheckFailureFromJson(const json& in) {
           .since = Moment(in, "since")};
 }
 
+SegmentStatus SegmentFromJson(const json& in) {
+  SegmentStatus out{.step = Number(in, "step"),
+                    .weight = Number(in, "weight"),
+                    .candidate = Number(in, "candidateRequests"),
+                    .stable = Number(in, "stableRequests")};
+  for (const json& item : At(in, "metrics")) {
+    out.metrics.push_back({.metric = Text(item, "metric"),
+                           .candidate = Number(item, "candidate"),
+                           .candidate_bad = Number(item, "candidateBad"),
+                           .stable = Number(item, "stable"),
+                           .stable_bad = Number(item, "stableBad")});
+  }
+  return out;
+}
+
+CanaryStatus CanaryFromJson(const json& in) {
+  const json& weight = At(in, "weight");
+  const json& analysis = At(in, "analysis");
+  CanaryStatus out{.step = Number(in, "step"),
+                   .steps = Number(in, "steps"),
+                   .replicas = Number(in, "replicas"),
+                   .promoting = At(in, "promoting") == true,
+                   .desired = Number(weight, "desired"),
+                   .applied = Number(weight, "applied"),
+                   .observed = Text(weight, "observed"),
+                   .step_since = Moment(in, "stepSince"),
+                   .threshold_ms = Number(analysis, "latencyThresholdMilliseconds"),
+                   .verdict = Text(analysis, "verdict"),
+                   .reason = Text(analysis, "reason"),
+                   .message = Text(analysis, "message"),
+                   .judged = Moment(analysis, "judged")};
+  for (const json& item : At(analysis, "segments")) out.segments.push_back(SegmentFromJson(item));
+  return out;
+}
+
 RolloutStatus RolloutFromJson(const json& in) {
-  return {.phase = ValueOf(kPhases, Text(in, "phase")),
-          .revision = Text(in, "revision"),
-          .retry = Text(in, "retry"),
-          .attempt = Number(in, "attempt"),
-          .reason = Text(in, "reason"),
-          .message = Text(in, "message"),
-          .ignored = Text(in, "ignored"),
-          .since = Moment(in, "since"),
-          .deadline = Moment(in, "deadline"),
-          .bytes_fetched = Number(in, "bytesFetched"),
-          .updated = Number(in, "updatedReplicas"),
-          .progressed = Moment(in, "progressed"),
-          .replaced_pods = Number(in, "replacedPods"),
-          .last_replaced = Moment(in, "lastReplaced")};
+  RolloutStatus out{.phase = ValueOf(kPhases, Text(in, "phase")),
+                    .revision = Text(in, "revision"),
+                    .retry = Text(in, "retry"),
+                    .attempt = Number(in, "attempt"),
+                    .reason = Text(in, "reason"),
+                    .message = Text(in, "message"),
+                    .ignored = Text(in, "ignored"),
+                    .since = Moment(in, "since"),
+                    .deadline = Moment(in, "deadline"),
+                    .bytes_fetched = Number(in, "bytesFetched"),
+                    .updated = Number(in, "updatedReplicas"),
+                    .progressed = Moment(in, "progressed"),
+                    .replaced_pods = Number(in, "replacedPods"),
+                    .last_replaced = Moment(in, "lastReplaced")};
+  if (const json& canary = At(in, "canary"); canary.is_object()) out.canary = CanaryFromJson(canary);
+  return out;
 }
 
 Condition ConditionFromJson(const json& in) {
@@ -195,6 +270,7 @@ RevisionStatus RevisionFromJson(const json& in) {
   if (const json& aborted = At(in, "aborted"); aborted.is_object()) {
     out.aborted = Abort{.reason = Text(aborted, "reason"), .message = Text(aborted, "message")};
   }
+  out.split_until = Moment(in, "splitUntil");
   if (const json& proof = At(in, "proof"); proof.is_object()) out.proof = proof;
   return out;
 }

@@ -33,6 +33,7 @@ enum class Phase : std::uint8_t {
   kNone,       // nothing was asked for yet
   kInvalid,    // the spec cannot be acted on
   kProving,    // one pod of the candidate is on trial, outside the Service
+  kCanary,     // the candidate is proven and gets a share of the requests from the stable pods
   kPromoting,  // the candidate is proven and grows in the Service; the stable one shrinks behind it
   kSettling,   // all of it is ready; waiting until every node knows
   kRetiring,   // the candidate has become stable; the old pods are leaving
@@ -44,6 +45,44 @@ enum class Phase : std::uint8_t {
   kDegraded,   // as kComplete, but pods were lost
   kFailed,     // the candidate failed its proof
   kAborted,    // the candidate was taken back, by the user or for its behaviour in service
+};
+
+// One weight of a canary that is over: what was counted of one metric.
+struct MetricCounts {
+  std::string metric;
+  std::int64_t candidate = 0;
+  std::int64_t candidate_bad = 0;
+  std::int64_t stable = 0;
+  std::int64_t stable_bad = 0;
+  friend bool operator==(const MetricCounts&, const MetricCounts&) = default;
+};
+struct SegmentStatus {
+  std::int64_t step = 0;
+  std::int64_t weight = 0;  // percent
+  // All requests, or in sticky mode sessions, that fell to either side.
+  std::int64_t candidate = 0;
+  std::int64_t stable = 0;
+  std::vector<MetricCounts> metrics;
+  friend bool operator==(const SegmentStatus&, const SegmentStatus&) = default;
+};
+
+// Where a canary stands. Weights are percent.
+struct CanaryStatus {
+  std::int64_t step = 0;           // from 1 on; 0: none has begun
+  std::int64_t steps = 0;          // how many there are
+  std::int64_t replicas = 0;       // of the spec when it began, or more
+  bool promoting = false;          // there are no more steps
+  std::int64_t desired = 0;        // weight
+  std::int64_t applied = 0;        // what each stable pod has acknowledged
+  std::string observed;            // what was counted, e.g. "5.2"; empty: nothing yet
+  std::optional<Time> step_since;  // when the step's weight had been applied
+  std::int64_t threshold_ms = 0;   // of latency; 0: none yet
+  std::string verdict;             // Pass, Fail or Inconclusive; empty: not judged yet
+  std::string reason;
+  std::string message;
+  std::optional<Time> judged;           // when the numbers below were taken
+  std::vector<SegmentStatus> segments;  // the last one is the present step's
+  friend bool operator==(const CanaryStatus&, const CanaryStatus&) = default;
 };
 
 struct RolloutStatus {
@@ -61,6 +100,7 @@ struct RolloutStatus {
   std::optional<Time> progressed;  // when more of either was last noted; moves the deadline
   std::int64_t replaced_pods = 0;  // deleted because they failed a proof that their revision had passed
   std::optional<Time> last_replaced;
+  std::optional<CanaryStatus> canary;
   friend bool operator==(const RolloutStatus&, const RolloutStatus&) = default;
 };
 
@@ -90,6 +130,8 @@ struct RevisionStatus {
   std::string retry;  // the token under which it failed or was aborted
   std::optional<Failure> failure;
   std::optional<Abort> aborted;
+  // Until when stable pods may hand requests to it; none: they do not.
+  std::optional<Time> split_until;
   nlohmann::json proof;  // the sidecar's report, the fields of docs/sidecar.md; null: none yet
   friend bool operator==(const RevisionStatus&, const RevisionStatus&) = default;
 };

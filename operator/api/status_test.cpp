@@ -31,7 +31,25 @@ Status Full() {
                       .bytes_fetched = 10,
                       .progressed = t,
                       .replaced_pods = 1,
-                      .last_replaced = t},
+                      .last_replaced = t,
+                      .canary = CanaryStatus{.step = 2,
+                                             .steps = 4,
+                                             .replicas = 3,
+                                             .promoting = true,
+                                             .desired = 25,
+                                             .applied = 5,
+                                             .observed = "5.2",
+                                             .step_since = t,
+                                             .threshold_ms = 250,
+                                             .verdict = "Inconclusive",
+                                             .reason = "NoData",
+                                             .message = "errors: nothing was counted",
+                                             .judged = t,
+                                             .segments = {{.step = 1,
+                                                           .weight = 5,
+                                                           .candidate = 10,
+                                                           .stable = 190,
+                                                           .metrics = {{"errors", 10, 1, 190, 2}}}}}},
           .replicas = 2,
           .ready_replicas = 1,
           .selector = "a=b",
@@ -43,6 +61,7 @@ Status Full() {
                          .level = "Answers",
                          .retry = "x",
                          .failure = Failure{"Revision", "GoldenMismatch", "Checking", "m", "r"},
+                         .split_until = t,
                          .proof = {{"level", "Answers"}}}},
           .recheck_failures = {{.pod = "digits-a-1",
                                 .node = "node-1",
@@ -60,7 +79,7 @@ TEST(Status, ThatIsEmptyIsTheSameAfterARoundTrip) {
 }
 
 TEST(Status, RoundTripsEveryPhase) {
-  for (int i = 0; i <= static_cast<int>(Phase::kFailed); ++i) {
+  for (int i = 0; i <= static_cast<int>(Phase::kAborted); ++i) {
     Status status;
     status.rollout.phase = static_cast<Phase>(i);
     EXPECT_EQ(StatusFromJson(ToJson(status)).rollout.phase, status.rollout.phase);

@@ -20,6 +20,8 @@ constexpr std::array kDatatypes = {"BOOL",  "UINT8", "INT8", "INT16", "INT32",
 constexpr std::array kLevels = {"Loaded", "Contract", "Answers"};
 constexpr std::array kFormats = {"", "TorchScript", "ONNX", "AOTInductor"};
 constexpr std::array kPolicies = {"Require", "Warn", "Off"};
+constexpr std::array kStrategies = {"RollingUpdate", "Canary"};
+constexpr std::array kFallbacks = {"Local", "Off"};
 constexpr std::array kActivations = {"", "softmax", "none"};
 constexpr std::array kOwnLabels = {"app.kubernetes.io/name", "app.kubernetes.io/instance",
                                    "app.kubernetes.io/managed-by"};
@@ -51,6 +53,10 @@ const std::regex& PublicKeyPattern() {
 }
 const std::regex& SecretPattern() {
   static const std::regex pattern("^[a-z0-9]([-.a-z0-9]*[a-z0-9])?$");
+  return pattern;
+}
+const std::regex& HeaderPattern() {
+  static const std::regex pattern("^(?!x-pilotlight-)[a-z0-9][-a-z0-9]*$");
   return pattern;
 }
 const std::regex& NamePattern() {
@@ -192,13 +198,50 @@ void CheckWarmup(Checker& check, const Spec& spec) {
       "batchSizes out");
 }
 
+void CheckRate(Checker& check, const std::optional<double>& rate, const std::string& field) {
+  check.Require(!rate || (*rate >= 0.0001 && *rate <= 0.5), field, "must be from 0.0001 to 0.5");
+}
+
 void CheckPods(Checker& check, const IntOrPercent& pods, const std::string& field) {
   const std::int64_t most = pods.percent ? 100 : 10000;
   check.Require(pods.value >= 0 && pods.value <= most, field,
                 "must be from 0 to 10000 pods, or from 0% to 100% of spec.replicas");
 }
 
+void CheckCanary(Checker& check, const Canary& canary) {
+  const std::string path = "spec.rollout.canary";
+  check.Length(canary.steps.size(), 20, path + ".steps", "steps");
+  for (std::size_t i = 0; i < canary.steps.size(); ++i) {
+    check.Range(canary.steps[i].weight, 1, 100, path + ".steps[" + std::to_string(i) + "].weight");
+  }
+  const auto no_more = [](const CanaryStep& a, const CanaryStep& b) { return a.weight >= b.weight; };
+  check.Require(std::ranges::adjacent_find(canary.steps, no_more) == canary.steps.end(), path + ".steps",
+                "each step's weight must be above the one before");
+  check.Length(canary.session_header.size(), 64, path + ".sticky.header", "characters");
+  check.Require(canary.session_header.empty() || Matches(canary.session_header, HeaderPattern()),
+                path + ".sticky.header",
+                "must be the name of a header in lower case, and none that begins with x-pilotlight-");
+  check.Require(IsOneOf(kFallbacks, canary.fallback), path + ".fallback", "must be Local or Off");
+  const Analysis& analysis = canary.analysis;
+  check.Range(analysis.min_requests, 1, 1000000, path + ".analysis.minRequests");
+  check.Require(analysis.false_abort_probability >= 0.0001 && analysis.false_abort_probability <= 0.1,
+                path + ".analysis.falseAbortProbability", "must be from 0.0001 to 0.1");
+  check.Require(analysis.max_ratio >= 1 && analysis.max_ratio <= 10, path + ".analysis.maxRatio",
+                "must be from 1 to 10");
+  CheckRate(check, analysis.max_error_rate, path + ".analysis.maxErrorRate");
+  CheckRate(check, analysis.max_slow_rate, path + ".analysis.maxSlowRate");
+  if (analysis.latency_threshold)
+    check.Range(analysis.latency_threshold->count(), 1, 3600000,
+                path + ".analysis.latencyThresholdMilliseconds");
+}
+
 void CheckRollout(Checker& check, const Rollout& rollout) {
+  check.Require(IsOneOf(kStrategies, rollout.strategy), "spec.rollout.strategy",
+                "must be RollingUpdate or Canary");
+  check.Require(!rollout.canary || rollout.strategy == "Canary", "spec.rollout",
+                "canary has no effect without strategy Canary");
+  if (rollout.canary) CheckCanary(check, *rollout.canary);
+  check.Length(rollout.promote.size(), 63, "spec.rollout.promote", "characters");
   CheckPods(check, rollout.max_surge, "spec.rollout.rollingUpdate.maxSurge");
   CheckPods(check, rollout.max_unavailable, "spec.rollout.rollingUpdate.maxUnavailable");
   check.Require(rollout.max_surge.value > 0 || rollout.max_unavailable.value > 0,
