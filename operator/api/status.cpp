@@ -126,11 +126,11 @@ json ToJson(const SegmentStatus& segment) {
               {"stableRequests", segment.stable},
               {"metrics", json::array()}};
   for (const MetricCounts& counts : segment.metrics) {
-    out["metrics"].push_back({{"metric", counts.metric},
-                              {"candidate", counts.candidate},
-                              {"candidateBad", counts.candidate_bad},
-                              {"stable", counts.stable},
-                              {"stableBad", counts.stable_bad}});
+    json row = {{"metric", counts.metric}, {"requests", counts.requests}, {"bad", counts.bad}};
+    Put(row, "pod", counts.pod);
+    Put(row, "muchSlowerRequests", counts.much_slower_requests);
+    Put(row, "muchSlower", counts.much_slower);
+    out["metrics"].push_back(std::move(row));
   }
   return out;
 }
@@ -142,7 +142,9 @@ json ToJson(const CanaryStatus& canary) {
   Put(out["weight"], "observed", canary.observed);
   Put(out, "replicas", canary.replicas);
   if (canary.promoting) out["promoting"] = true;
+  Put(out, "since", canary.since);
   Put(out, "stepSince", canary.step_since);
+  Put(out, "progressed", canary.progressed);
   json analysis = json::object();
   Put(analysis, "verdict", canary.verdict);
   Put(analysis, "reason", canary.reason);
@@ -198,10 +200,11 @@ SegmentStatus SegmentFromJson(const json& in) {
                     .stable = Number(in, "stableRequests")};
   for (const json& item : At(in, "metrics")) {
     out.metrics.push_back({.metric = Text(item, "metric"),
-                           .candidate = Number(item, "candidate"),
-                           .candidate_bad = Number(item, "candidateBad"),
-                           .stable = Number(item, "stable"),
-                           .stable_bad = Number(item, "stableBad")});
+                           .pod = Text(item, "pod"),
+                           .requests = Number(item, "requests"),
+                           .bad = Number(item, "bad"),
+                           .much_slower_requests = Number(item, "muchSlowerRequests"),
+                           .much_slower = Number(item, "muchSlower")});
   }
   return out;
 }
@@ -212,11 +215,13 @@ CanaryStatus CanaryFromJson(const json& in) {
   CanaryStatus out{.step = Number(in, "step"),
                    .steps = Number(in, "steps"),
                    .replicas = Number(in, "replicas"),
+                   .since = Moment(in, "since"),
                    .promoting = At(in, "promoting") == true,
                    .desired = Number(weight, "desired"),
                    .applied = Number(weight, "applied"),
                    .observed = Text(weight, "observed"),
                    .step_since = Moment(in, "stepSince"),
+                   .progressed = Moment(in, "progressed"),
                    .threshold_ms = Number(analysis, "latencyThresholdMilliseconds"),
                    .verdict = Text(analysis, "verdict"),
                    .reason = Text(analysis, "reason"),

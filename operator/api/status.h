@@ -47,13 +47,16 @@ enum class Phase : std::uint8_t {
   kAborted,    // the candidate was taken back, by the user or for its behaviour in service
 };
 
-// One weight of a canary that is over: what was counted of one metric.
+// What was counted of one metric at one weight of a canary: of one of the candidate's pods, or of all stable
+// ones.
 struct MetricCounts {
   std::string metric;
-  std::int64_t candidate = 0;
-  std::int64_t candidate_bad = 0;
-  std::int64_t stable = 0;
-  std::int64_t stable_bad = 0;
+  std::string pod;  // its name; empty: the stable ones
+  std::int64_t requests = 0;
+  std::int64_t bad = 0;
+  // Of latency, for the candidate: over the greater margin.
+  std::int64_t much_slower_requests = 0;
+  std::int64_t much_slower = 0;
   friend bool operator==(const MetricCounts&, const MetricCounts&) = default;
 };
 struct SegmentStatus {
@@ -71,11 +74,13 @@ struct CanaryStatus {
   std::int64_t step = 0;           // from 1 on; 0: none has begun
   std::int64_t steps = 0;          // how many there are
   std::int64_t replicas = 0;       // of the spec when it began, or more
+  std::optional<Time> since;       // when it began
   bool promoting = false;          // there are no more steps
   std::int64_t desired = 0;        // weight
   std::int64_t applied = 0;        // what each stable pod has acknowledged
   std::string observed;            // what was counted, e.g. "5.2"; empty: nothing yet
   std::optional<Time> step_since;  // when the step's weight had been applied
+  std::optional<Time> progressed;  // when the step, or what it needs, last came further; moves its deadline
   std::int64_t threshold_ms = 0;   // of latency; 0: none yet
   std::string verdict;             // Pass, Fail or Inconclusive; empty: not judged yet
   std::string reason;

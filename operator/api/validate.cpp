@@ -26,7 +26,7 @@ constexpr std::array kActivations = {"", "softmax", "none"};
 constexpr std::array kOwnLabels = {"app.kubernetes.io/name", "app.kubernetes.io/instance",
                                    "app.kubernetes.io/managed-by"};
 constexpr std::array kOwnVariables = {"POD_NAME", "POD_NAMESPACE", "POD_UID", "NODE_NAME"};
-constexpr std::array kOwnVolumes = {"config", "state", "tmp", "credentials", "model"};
+constexpr std::array kOwnVolumes = {"config", "state", "tmp", "credentials", "model", "operator-keys"};
 constexpr std::array kOwnPaths = {"/etc/pilotlight", "/var/lib/pilotlight", "/mnt/model", "/tmp"};
 
 bool IsOneOf(const auto& list, std::string_view text) {
@@ -291,7 +291,7 @@ void CheckTemplate(Checker& check, const Template& pod_template) {
       },
       "variables PILOTLIGHT_*, POD_NAME, POD_NAMESPACE, POD_UID and NODE_NAME belong to the operator");
   CheckItems(check, pod, "volumes", "name", not_ours(kOwnVolumes),
-             "volumes config, state, tmp, credentials and model belong to the operator");
+             "volumes config, state, tmp, credentials, model and operator-keys belong to the operator");
   CheckItems(
       check, pod, "volumeMounts", "mountPath",
       [](const std::string& path) {

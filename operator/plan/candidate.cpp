@@ -17,11 +17,16 @@ bool InService(const api::ReplicaSet* rs) {
   return rs != nullptr && !rs->digest.empty() && rs->traffic == kTrafficService;
 }
 
+bool InSplit(const api::ReplicaSet* rs) {
+  return rs != nullptr && !rs->digest.empty() && rs->traffic == kTrafficSplit;
+}
+
 }  // namespace
 
 void Planner::Candidate() {
   next_.candidate_revision = target_;
   const api::ReplicaSet* rs = fleet_.Find(target_);
+  if (InSplit(rs) && !stable_.empty()) return Canary(*rs);
   if (model_.spec.rollout.paused) return Pause(rs);
   if (InService(rs)) {
     Grow(*rs);
@@ -64,6 +69,7 @@ void Planner::Promote(const api::ReplicaSet& rs) {
     Await({"Superseding", "an older candidate is leaving the Service first", false});
     return;
   }
+  if (GoesBySteps()) return BeginCanary(rs);
   const api::ReplicaSet* stable = fleet_.Find(stable_);
   const std::int64_t room = bounds_.Most() - (stable == nullptr ? 0 : stable->replicas);
   if (stable != nullptr && room < 1) {  // it is just making some
@@ -88,6 +94,12 @@ void Planner::Promote(const api::ReplicaSet& rs) {
 // In the Service and bound: the first pod is let in; then the revision grows as far as there is room, the
 // stable one shrinks behind what serves of it, and in the end all of it must be ready.
 void Planner::Grow(const api::ReplicaSet& rs) {
+  // Then the stable pods hand over every request, and stay until the Service is the candidate's.
+  const bool was_canary = next_.rollout.canary && !stable_.empty();
+  if (was_canary) {
+    KeepCanary();
+    Steer(rs, 100);
+  }
   const bool admitted = Admit(rs);
   const std::chrono::seconds min_ready(model_.spec.rollout.min_ready_seconds);
   const bool grown = admitted && rs.replicas == wanted_ && SideOf(rs, min_ready).serving >= wanted_;
@@ -103,7 +115,7 @@ void Planner::Grow(const api::ReplicaSet& rs) {
   const Sizes sizes = Roll(bounds_, from == nullptr ? Side{} : SideOf(*from), SideOf(rs, Available()));
   if (admitted && rs.replicas != sizes.to) Change(rs, sizes.to, rs.traffic, rs.digest);
   if (stable != nullptr) {
-    Keep(*stable, grown ? stable->replicas : sizes.from);
+    Keep(*stable, grown || was_canary ? stable->replicas : sizes.from);
   } else if (from != nullptr && !grown && !MayLeave() && from->replicas != sizes.from) {
     Change(*from, sizes.from, from->traffic, from->digest);
   }
@@ -113,6 +125,7 @@ void Planner::Grow(const api::ReplicaSet& rs) {
   const api::Time settled = next_.rollout.since.value_or(seen_.now) + seen_.settings.settle;
   if (seen_.now < settled) return AgainAt(settled);
   stable_ = target_;
+  Record(target_).split_until.reset();
   next_.candidate_revision.clear();
   Enter(PodsLeftBut(target_) ? Phase::kRetiring : Phase::kComplete);
 }
@@ -133,7 +146,7 @@ bool Planner::NobodyElseGetsTraffic() const {
   const api::ReplicaSet* staying = stable_.empty() && !MayLeave() ? Leaver() : nullptr;
   return std::ranges::none_of(seen_.replica_sets, [&](const api::ReplicaSet& rs) {
     return rs.meta.name != stable_ && rs.meta.name != target_ && &rs != staying &&
-           fleet_.GetsTraffic(rs.meta.name);
+           (fleet_.GetsTraffic(rs.meta.name) || rs.traffic == kTrafficSplit);
   });
 }
 

@@ -62,6 +62,20 @@ void Planner::KeepService() {
   }
 }
 
+// Not a revision's: it may change under running pods, whose sidecars read it anew with each call.
+void Planner::KeepKeys() {
+  const std::string name = KeysName(model_.name);
+  if (seen_.settings.operator_keys.empty()) return;
+  const auto found = std::ranges::find(seen_.config_maps, name,
+                                       [](const api::ConfigMap& config) { return config.meta.name; });
+  nlohmann::json body = RenderKeys(model_, seen_.settings.operator_keys);
+  if (found == seen_.config_maps.end()) {
+    decision_.actions.emplace_back(Create{Kind::kConfigMap, name, std::move(body)});
+  } else if (!found->meta.deleting && found->keys != seen_.settings.operator_keys) {
+    decision_.actions.emplace_back(Repair{Kind::kConfigMap, name, found->meta.uid, std::move(body)});
+  }
+}
+
 // With one pod a budget would only keep nodes from being drained.
 void Planner::KeepBudget() {
   const bool there = seen_.budget && !seen_.budget->meta.deleting;
@@ -84,7 +98,8 @@ void Planner::KeepBudget() {
 // The newest few are kept for going back without a new proof.
 void Planner::ForgetOldRevisions() {
   const auto in_use = [&](const std::string& revision) {
-    return revision == stable_ || revision == target_ || revision == next_.candidate_revision;
+    return revision == stable_ || revision == target_ || revision == next_.candidate_revision ||
+           revision == KeysName(model_.name);
   };
   std::vector<const api::ReplicaSet*> old;
   std::set<std::string> kept;

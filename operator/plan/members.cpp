@@ -84,8 +84,8 @@ bool Planner::Admit(const api::ReplicaSet& rs) {
   bool all = true;
   for (const api::Pod* pod : fleet_.Pods(rs.meta.name)) {
     if (pod->digest == rs.digest) {
-      if (pod->traffic == kTrafficService) continue;
-      Label(*pod, kTrafficService, rs.digest);
+      if (pod->traffic == rs.traffic) continue;
+      Label(*pod, rs.traffic, rs.digest);
       all = false;
       continue;
     }
@@ -94,7 +94,7 @@ bool Planner::Admit(const api::ReplicaSet& rs) {
     if (proves && fleet_.ReportOf(*pod)->digest == rs.digest) {
       // Its report is kept until the label is seen: should that write fail, the next one needs the proof too.
       Probe(*pod);
-      Label(*pod, kTrafficService, rs.digest);
+      Label(*pod, rs.traffic, rs.digest);
     } else if (proves || !pod->digest.empty()) {
       events_.push_back({true, "SourceChanged",
                          "pod " + pod->meta.name + " has other bytes than " + rs.meta.name +
@@ -154,6 +154,7 @@ void Planner::RetireOthers() {
 }
 
 void Planner::Retire(const api::ReplicaSet& rs) {
+  if (!SplitIsOff(rs)) return;
   const auto& pods = fleet_.Pods(rs.meta.name);
   const auto is_out = [](const api::Pod* pod) { return pod->traffic == kTrafficNone; };
   const bool out = rs.traffic == kTrafficNone && std::ranges::all_of(pods, is_out);

@@ -61,9 +61,11 @@ Decision Planner::Run() {
   } else {
     NoteAttempt();
     NoteAbort();
+    NotePromote();
     Decide();
     RetireOthers();
     KeepService();
+    KeepKeys();
     KeepBudget();
     ForgetOldRevisions();
   }

@@ -5,6 +5,8 @@
 #include <optional>
 #include <string>
 
+#include "operator/analysis/verdict.h"
+#include "operator/plan/counts.h"
 #include "operator/plan/decision.h"
 #include "operator/plan/fleet.h"
 #include "operator/plan/observed.h"
@@ -52,8 +54,34 @@ class Planner {
   void NoteServing();
   bool NobodyElseGetsTraffic() const;
 
+  // canary.cpp: the same by steps, with a share of the requests.
+  bool GoesBySteps() const;
+  api::Canary Rules() const;
+  std::string SegmentLabel(std::int64_t weight) const;
+  void BeginCanary(const api::ReplicaSet& rs);
+  void KeepCanary();
+  void Canary(const api::ReplicaSet& rs);
+  void NextStep();
+  std::optional<api::Time> StepDeadline() const;
+  void Dwell(const Trouble& trouble);
+  void AwaitStep(const api::ReplicaSet& rs);
+  Trouble WhatAilsStep(const api::ReplicaSet& rs) const;
+  void FinishCanary(const api::ReplicaSet& rs, bool in_force);
+  analysis::Verdict WeighCanary(const api::ReplicaSet& rs);
+  void NoteThreshold(const Counts& counts);
+  void NoteVerdict(const analysis::Verdict& verdict, const Counts& counts);
+
+  // split.cpp: what the sidecars are told of it.
+  std::vector<const api::Pod*> Fronts() const;
+  std::vector<const api::Pod*> Peers(const api::ReplicaSet& rs) const;
+  bool Tell(const api::Pod& pod, nlohmann::json body, std::optional<api::Time> until);
+  nlohmann::json SplitBody(std::int64_t weight) const;
+  bool Steer(const api::ReplicaSet& rs, std::int64_t weight);
+  bool SplitIsOff(const api::ReplicaSet& rs);
+
   // undo.cpp: candidates that are taken back, and revisions that the stable one replaces.
   void NoteAbort();
+  void NotePromote();
   std::optional<api::Abort> Undo() const;
   void Abort(api::Abort why);
   void Aborted();
@@ -81,6 +109,7 @@ class Planner {
 
   // children.cpp: Service, budget, old revisions.
   void KeepService();
+  void KeepKeys();
   void KeepBudget();
   void CreateRevision();  // the target's ConfigMap and ReplicaSet, if there is none
   bool HasConfig(const std::string& revision) const;
@@ -96,6 +125,7 @@ class Planner {
   void FillStatus();
   void Announce();
   void AnnouncePhase();
+  void AnnounceStep();
 
   std::optional<api::Time> Deadline() const;
   api::Time LastProgress() const;
@@ -111,10 +141,14 @@ class Planner {
   std::int64_t wanted_;
   Bounds bounds_;
   api::Status next_;
+  std::int64_t next_threshold_ms_ = 0;  // of latency, by what was counted in the present step; 0: unknown
   Trouble trouble_;
   Decision decision_;
   std::vector<EmitEvent> events_;
 };
+
+// How often the containers of a candidate may end while it gets requests: one may be its node's fault.
+inline constexpr std::int64_t kMostRestarts = 2;
 
 // conditions.cpp: the conditions of `next` from everything else in it. `trouble` is what is waited for;
 // `serving` counts ready members of all revisions. Times of `before` are kept where nothing changed.

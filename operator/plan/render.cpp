@@ -111,6 +111,9 @@ struct Storage {
 Storage OwnStorage(const ModelDeployment& model, const std::string& revision) {
   Storage storage;
   storage.Add("config", kConfigFolder, true, {{"configMap", {{"name", revision}}}});
+  // Optional: no operator with a key may have been here yet.
+  storage.Add("operator-keys", "/etc/pilotlight/operator-keys", true,
+              {{"configMap", {{"name", KeysName(model.name)}, {"optional", true}}}});
   storage.Add("state", "/var/lib/pilotlight", false, {{"emptyDir", json::object()}});
   storage.Add("tmp", "/tmp", false, {{"emptyDir", json::object()}});
   if (const auto& secret = model.spec.model.credentials_secret; !secret.empty()) {
@@ -141,7 +144,8 @@ json Container(const ModelDeployment& model, const std::string& image, json moun
       {"args", {"--config", std::string(kConfigFolder) + "/config.json"}},
       {"ports",
        {{{"name", "http"}, {"containerPort", 8080}, {"protocol", "TCP"}},
-        {{"name", "admin"}, {"containerPort", 8081}, {"protocol", "TCP"}}}},
+        {{"name", "admin"}, {"containerPort", 8081}, {"protocol", "TCP"}},
+        {{"name", "hop"}, {"containerPort", 8082}, {"protocol", "TCP"}}}},
       {"env", std::move(env)},
       {"resources", overrides.value("resources", json{{"requests", {{"cpu", "100m"}, {"memory", "256Mi"}}}})},
       // An engine that dies and is back within three seconds keeps its endpoint, where it answers 503, not
@@ -215,6 +219,17 @@ json RestoreConfigMap(const ModelDeployment& model, const std::string& revision,
       !std::ranges::all_of(data, [](const json& text) { return text.is_string(); }))
     return nullptr;
   return ConfigMapOf(model, revision, std::move(data));
+}
+
+std::string KeysName(const std::string& model_name) {
+  return model_name + kKeysSuffix;
+}
+
+json RenderKeys(const ModelDeployment& model, const std::map<std::string, std::string>& keys) {
+  return {{"apiVersion", "v1"},
+          {"kind", "ConfigMap"},
+          {"metadata", Metadata(model, KeysName(model.name), CommonLabels(model.name))},
+          {"data", keys}};
 }
 
 json RenderReplicaSet(const ModelDeployment& model, const std::string& revision, const std::string& digest,

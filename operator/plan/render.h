@@ -1,5 +1,6 @@
 #pragma once
 
+#include <map>
 #include <nlohmann/json_fwd.hpp>
 #include <string>
 
@@ -25,6 +26,11 @@ nlohmann::json RestoreConfigMap(const api::ModelDeployment& model, const std::st
 // it.
 nlohmann::json RenderReplicaSet(const api::ModelDeployment& model, const std::string& revision,
                                 const std::string& digest, const std::string& sidecar_image);
+
+// The ConfigMap of the operator's public keys (PEM, by file name), and its name. Of all revisions, and not
+// immutable.
+std::string KeysName(const std::string& model_name);
+nlohmann::json RenderKeys(const api::ModelDeployment& model, const std::map<std::string, std::string>& keys);
 
 nlohmann::json RenderService(const api::ModelDeployment& model);
 

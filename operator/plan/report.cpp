@@ -1,9 +1,11 @@
 // What status says, and what is said once, as Events.
 #include <algorithm>
+#include <format>
 
 #include "operator/plan/names.h"
 #include "operator/plan/planner.h"
 #include "operator/plan/render.h"
+#include "operator/plan/steps.h"
 
 namespace pilotlight::plan {
 namespace {
@@ -29,6 +31,7 @@ bool IsTrue(const api::Status& status, const char* type) {
 bool Waits(Phase phase) {
   switch (phase) {
     case Phase::kProving:
+    case Phase::kCanary:
     case Phase::kPromoting:
     case Phase::kSettling:
     case Phase::kRetiring:
@@ -123,6 +126,8 @@ void Planner::KeepRecords() {
                     [](const api::ReplicaSet* rs) { return std::pair(rs->meta.created, rs->meta.name); });
   for (const api::ReplicaSet* rs : by_age) {
     RevisionStatus& record = Record(rs->meta.name);
+    if (model_.status.observed_generation == 0 && rs->traffic == kTrafficSplit)
+      record.split_until = seen_.now + std::chrono::minutes(5);
     if (rs->digest.empty() || record.phase != RevisionPhase::kUnproven) continue;
     record.phase = RevisionPhase::kProven;
     record.digest = rs->digest;
@@ -153,6 +158,7 @@ void Planner::FillStatus() {
 std::optional<api::Time> Planner::Deadline() const {
   const auto& rollout = next_.rollout;
   if (!Waits(rollout.phase) || !rollout.since) return std::nullopt;
+  if (rollout.phase == Phase::kCanary) return StepDeadline();
   return LastProgress() + model_.spec.rollout.progress_deadline;
 }
 
@@ -191,6 +197,7 @@ void Planner::Announce() {
         stable_ + " owns the Service now" +
             (before.stable_revision.empty() ? "" : ", in place of " + before.stable_revision));
   }
+  if (rollout.canary && rollout.canary->step > 0) AnnounceStep();
   if (rollout.phase != before.rollout.phase) AnnouncePhase();
   if (!rollout.ignored.empty() && rollout.ignored != before.rollout.ignored)
     say(true, "Ignored", rollout.ignored);
@@ -202,6 +209,19 @@ void Planner::Announce() {
         "no progress until the deadline (" + rollout.reason + "); the operator keeps trying");
   }
   decision_.actions.insert(decision_.actions.begin(), events_.begin(), events_.end());
+}
+
+void Planner::AnnounceStep() {
+  const api::RolloutStatus& before = model_.status.rollout;
+  const api::CanaryStatus& canary = *next_.rollout.canary;
+  if (before.attempt == next_.rollout.attempt && before.canary && before.canary->step == canary.step) return;
+  const auto steps = StepsOf(model_.spec.rollout, wanted_);
+  if (canary.step > std::ssize(steps)) return;
+  const std::int64_t weight = steps[canary.step - 1].weight;
+  const std::string passed = canary.step == 1 ? "" : "; before: " + canary.message;
+  events_.push_back({false, "StepStarted",
+                     std::format("{} is to get {} % of the requests, with {} pods (step {} of {}){}", target_,
+                                 weight, PodsFor(wanted_, weight), canary.step, canary.steps, passed)});
 }
 
 // Only what no other Event tells.

@@ -14,9 +14,6 @@ using api::RevisionPhase;
 
 namespace {
 
-// One may be its node's fault.
-constexpr std::int64_t kMostRestarts = 2;
-
 constexpr char kRetry[] = "set spec.rollout.retry to try it again";
 
 }  // namespace
@@ -46,6 +43,18 @@ void Planner::NoteAbort() {
   }
   next_.rollout.ignored = "spec.rollout.abort names " + named + ", which is not the candidate" +
                           (target_ == stable_ ? " (there is none)" : ": that is " + target_);
+}
+
+// The same for what is to become stable at once.
+void Planner::NotePromote() {
+  const std::string& named = model_.spec.rollout.promote;
+  if (named.empty() || named == stable_ || !next_.rollout.ignored.empty()) return;
+  if (named == target_ && GoesBySteps()) return;
+  next_.rollout.ignored = "spec.rollout.promote names " + named +
+                          (named == target_ ? ", which needs no promotion: it is no canary"
+                                            : ", which is not the candidate" +
+                                                  (target_ == stable_ ? std::string(" (there is none)")
+                                                                      : ": that is " + target_));
 }
 
 // Why the candidate, whose pods are in the Service, must go. Without a stable revision there is nothing to go

@@ -14,6 +14,17 @@ namespace pilotlight::plan::testing {
 
 using nlohmann::json;
 
+namespace {
+
+void KeysOf(const json& body, api::ConfigMap& config) {
+  config.keys.clear();
+  for (const auto& [name, text] : body["data"].items()) {
+    if (name.ends_with(".pem")) config.keys[name] = text;
+  }
+}
+
+}  // namespace
+
 std::string Digest(char letter) {
   return "sha256:" + std::string(64, letter);
 }
@@ -136,6 +147,16 @@ Decision Cluster::Reconcile(std::size_t most) {
     if (after_write) after_write();
   }
   for (std::size_t i = 0; i < std::min(most, decision.actions.size()); ++i) Carry(decision.actions[i]);
+  if (most >= decision.actions.size() && orders_arrive) {
+    for (const Order& order : decision.orders) {
+      const auto sidecar = sidecars.find(order.pod_uid);
+      const auto pod =
+          std::ranges::find_if(pods, [&](const api::Pod& p) { return p.meta.uid == order.pod_uid; });
+      if (sidecar == sidecars.end() || pod == pods.end() || Of(*pod).silent || Of(*pod).unreachable) continue;
+      sidecar->second.Obey(order, now);
+      if (after_write) after_write();
+    }
+  }
   // The scraper: exactly the pods that were asked for, and only those that can answer.
   std::map<std::string, api::Report> reports;
   const auto ask = [&](const std::string& uid, bool watched) {
@@ -153,9 +174,10 @@ Decision Cluster::Reconcile(std::size_t most) {
                        .bytes_fetched = how.bytes_fetched,
                        .failure = how.failure};
     report.recheck_failure = how.recheck;
+    if (const auto sidecar = sidecars.find(uid); sidecar != sidecars.end()) sidecar->second.Tell(report, now);
     if (how.ready && !watched) report.proof = {{"level", how.level}, {"digest", how.digest}};
     if (how.ready && !watched && !how.signature.is_null()) report.proof["signature"] = how.signature;
-    if (how.silent) {
+    if (how.silent || how.unreachable) {
       report = {
           .error = "no answer in time", .unreachable_since = pod->started, .container_id = pod->container_id};
     }
@@ -190,7 +212,8 @@ void Cluster::Do(const Create& create) {
     case Kind::kConfigMap:
       // The API server says AlreadyExists, and the operator finds its own object.
       if (std::ranges::none_of(config_maps, [&](const auto& c) { return c.meta.name == create.name; })) {
-        config_maps.push_back({meta});
+        config_maps.push_back({meta, {}});
+        KeysOf(create.body, config_maps.back());
       }
       return;
     case Kind::kReplicaSet: {
@@ -227,6 +250,12 @@ void Cluster::Do(const ChangeReplicaSet& change) {
 }
 
 void Cluster::Do(const Repair& repair) {
+  if (repair.kind == Kind::kConfigMap) {
+    for (api::ConfigMap& config : config_maps) {
+      if (config.meta.name == repair.name) KeysOf(repair.body, config);
+    }
+    return;
+  }
   const json& spec = repair.body["spec"];
   if (repair.kind == Kind::kService) {
     service->selector = spec["selector"];
@@ -319,6 +348,9 @@ void Cluster::Kubernetes() {
       pod.running = true;
       pod.started = now;
       pod.container_id = "c" + std::to_string(++uids_);
+      const std::string certificate = "sha256:" + pod.container_id;
+      const auto [sidecar, is_new] = sidecars.try_emplace(pod.meta.uid, pod.meta.uid, certificate);
+      if (!is_new) sidecar->second.Restart(certificate);
       Touch(pod);
     }
     const Behaviour& how = Of(pod);
@@ -328,6 +360,25 @@ void Cluster::Kubernetes() {
     pod.ready = ready;
     pod.ready_since = ready ? std::optional(now) : std::nullopt;
     Touch(pod);
+  }
+}
+
+void Cluster::Wait(std::chrono::seconds time) {
+  for (; time.count() > 0; time -= std::chrono::seconds(1)) {
+    now += std::chrono::seconds(1);
+    if (requests_per_second == 0) continue;
+    for (const api::Pod& pod : pods) {
+      if (!pod.ready || pod.traffic != kTrafficService) continue;
+      Sidecar& sidecar = sidecars.at(pod.meta.uid);
+      Load load{
+          .requests = requests_per_second, .stable_errors = Of(pod).errors, .stable_slow = Of(pod).slow};
+      for (const api::Pod& peer : pods) {
+        if (!sidecar.Hands(peer.meta.uid, now)) continue;
+        load.candidate_errors = Of(peer).errors;
+        load.candidate_slow = Of(peer).slow;
+      }
+      sidecar.Serve(load, now);
+    }
   }
 }
 

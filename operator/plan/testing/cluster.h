@@ -8,6 +8,7 @@
 
 #include "operator/plan/decision.h"
 #include "operator/plan/observed.h"
+#include "operator/plan/testing/sidecar.h"
 
 // A cluster of a few lines for tests of Plan(): an API server's objects, a ReplicaSet controller, a kubelet
 // and sidecars that behave as the test says. Time moves only when told to.
@@ -27,7 +28,11 @@ struct Behaviour {
   std::int64_t attempt = 1;
   std::int64_t bytes_fetched = 0;
   bool silent = false;
+  bool unreachable = false;  // for the operator alone
   bool scheduled = true;
+  // Of the requests that it gets, from 0 to 1.
+  double errors = 0;
+  double slow = 0;
   std::optional<api::Failure> recheck;  // what its last golden re-check found
 };
 
@@ -58,7 +63,8 @@ class Cluster {
   void Run(std::chrono::seconds patience = std::chrono::seconds(120));
   // Reconciles, with Kubernetes at once behind and `pace` in between, until it has come to that.
   void Until(const std::function<bool()>& done, std::chrono::seconds pace = std::chrono::seconds(0));
-  void Wait(std::chrono::seconds time) { now += time; }
+  // The pods in the Service get requests meanwhile.
+  void Wait(std::chrono::seconds time);
 
   Observed Observe() const;
   const api::Status& status() const { return status_; }
@@ -74,6 +80,11 @@ class Cluster {
   // By pod name: wins.
   std::map<std::string, Behaviour> pod_behaviours;
   Behaviour usual;
+  // By pod UID; made when a pod runs.
+  std::map<std::string, Sidecar> sidecars;
+  double requests_per_second = 0;  // of each pod in the Service
+  // False: nobody's calls arrive.
+  bool orders_arrive = true;
   // False: pods stay without a node.
   bool schedules = true;
   bool has_endpoint_slices = true;

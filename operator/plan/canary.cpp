@@ -1,0 +1,321 @@
+// A canary: the candidate gets a growing share of the requests from the stable pods, is judged at each step
+// by what they counted, and becomes the stable revision or is taken back. The stable revision keeps all of
+// its pods until then.
+#include <algorithm>
+#include <cmath>
+#include <format>
+#include <map>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "operator/analysis/judge.h"
+#include "operator/analysis/threshold.h"
+#include "operator/plan/counts.h"
+#include "operator/plan/names.h"
+#include "operator/plan/planner.h"
+#include "operator/plan/steps.h"
+
+namespace pilotlight::plan {
+
+using api::Phase;
+
+namespace {
+
+// A judgement's numbers are noted in status this often, and more and more seldom the longer a step lasts.
+constexpr std::chrono::seconds kNoteEvery{10};
+constexpr std::int64_t kNotesPerStep = 20;
+// More than there can be steps: pods that come and go change the weight, too.
+constexpr std::size_t kMostSegments = 40;
+// How often to look, should nothing be counted.
+constexpr std::chrono::seconds kLookEvery{5};
+
+const char* ToText(analysis::Outcome outcome) {
+  switch (outcome) {
+    case analysis::Outcome::kPass:
+      return "Pass";
+    case analysis::Outcome::kFail:
+      return "Fail";
+    case analysis::Outcome::kInconclusive:
+      return "Inconclusive";
+  }
+  return "";
+}
+
+}  // namespace
+
+// Whether the candidate goes by steps: there must be somebody to compare it with.
+bool Planner::GoesBySteps() const {
+  return model_.spec.rollout.strategy == "Canary" && !stable_.empty() && stable_ != target_;
+}
+
+api::Canary Planner::Rules() const {
+  return model_.spec.rollout.canary.value_or(api::Canary());
+}
+
+// What the sidecars call the present step's counters.
+std::string Planner::SegmentLabel(std::int64_t weight) const {
+  const api::CanaryStatus& canary = *next_.rollout.canary;
+  return std::format("{}/{}/{}", next_.rollout.attempt, canary.step, weight);
+}
+
+// The proof is in the status; one write binds every later pod to its bytes and lets the stable pods hand them
+// requests.
+void Planner::BeginCanary(const api::ReplicaSet& rs) {
+  Enter(Phase::kCanary);
+  Await({"StartingCanary", target_ + " is proven and will get requests from the stable pods", false});
+  KeepCanary();
+  const std::int64_t size = PodsFor(wanted_, StepsOf(model_.spec.rollout, wanted_).front().weight);
+  api::ReplicaSet begun = rs;
+  begun.traffic = kTrafficSplit;
+  begun.digest = Record(target_).digest;
+  // Two that were on trial both stay, as in Promote().
+  Change(rs, rs.digest.empty() ? rs.replicas : std::min(rs.replicas, size), begun.traffic, begun.digest);
+  Admit(begun);
+}
+
+// During a canary there are never fewer pods than when it began: what a step was judged on shall hold in the
+// next one.
+void Planner::KeepCanary() {
+  auto& canary = next_.rollout.canary;
+  if (!canary) canary = api::CanaryStatus{.since = seen_.now, .progressed = seen_.now};
+  canary->replicas = std::max(canary->replicas, model_.spec.replicas);
+  wanted_ = canary->replicas;
+  bounds_ = {.replicas = wanted_, .surge = wanted_, .unavailable = 0};
+}
+
+void Planner::Canary(const api::ReplicaSet& rs) {
+  KeepCanary();
+  api::CanaryStatus& canary = *next_.rollout.canary;
+  const auto steps = StepsOf(model_.spec.rollout, wanted_);
+  canary.steps = std::ssize(steps);
+  const bool held = model_.spec.rollout.paused;
+  if (!held) {
+    if (canary.step == 0) NextStep();
+    canary.promoting = canary.promoting || canary.step > canary.steps || !GoesBySteps() ||
+                       model_.spec.rollout.promote == target_;
+  }
+  // Held before it began: as it was proven.
+  const bool begun = canary.step > 0 || canary.promoting;
+  const std::int64_t weight = canary.promoting ? 100 : begun ? steps[canary.step - 1].weight : 0;
+  const std::int64_t size = begun ? PodsFor(wanted_, weight) : rs.replicas;
+
+  Keep(*fleet_.Find(stable_), wanted_);
+  if (rs.replicas != size) Change(rs, size, rs.traffic, rs.digest);
+  Admit(rs);
+  ReplaceHopeless(rs);
+  for (const api::Pod* pod : fleet_.Pods(target_)) Probe(*pod);
+
+  const std::int64_t peers = std::ssize(Peers(rs));
+  if (peers > next_.rollout.updated) {
+    next_.rollout.updated = peers;
+    canary.progressed = seen_.now;
+  }
+  // Traffic moves to capacity that is there.
+  canary.desired = peers >= size ? weight : std::min(canary.desired, WeightFor(wanted_, peers));
+  if (Steer(rs, canary.desired)) canary.applied = canary.desired;
+  AgainAt(seen_.now + kLookEvery);
+
+  const analysis::Verdict verdict = WeighCanary(rs);
+  if (verdict.outcome == analysis::Outcome::kFail && !canary.promoting)
+    return Abort({verdict.reason, verdict.message});
+  const bool in_force = peers >= size && canary.applied == weight;
+  if (in_force && !canary.step_since) {
+    canary.step_since = seen_.now;
+    canary.progressed = seen_.now;
+  }
+  if (held) {
+    Enter(Phase::kPaused);
+    return Await({"Paused", "spec.rollout.paused is true", false});
+  }
+  if (canary.promoting) return FinishCanary(rs, in_force);
+  if (!in_force) return AwaitStep(rs);
+  const api::CanaryStep& step = steps[canary.step - 1];
+  if (verdict.outcome != analysis::Outcome::kPass) return Dwell({verdict.reason, canary.message, false});
+  if (step.until_promoted) {
+    Enter(Phase::kPaused);
+    return Await({"UntilPromoted",
+                  std::format("step {} has passed ({}); set spec.rollout.promote to {} to go on", canary.step,
+                              canary.message, target_),
+                  false});
+  }
+  NextStep();
+  Dwell({"NextStep", "the step before has passed: " + canary.message, false});
+}
+
+void Planner::NextStep() {
+  api::CanaryStatus& canary = *next_.rollout.canary;
+  ++canary.step;
+  canary.step_since.reset();
+  canary.progressed = seen_.now;
+  canary.observed.clear();
+  if (next_threshold_ms_ > 0) canary.threshold_ms = next_threshold_ms_;
+}
+
+// When the present step will have taken too long.
+std::optional<api::Time> Planner::StepDeadline() const {
+  const auto& canary = next_.rollout.canary;
+  if (!canary || !canary->progressed) return std::nullopt;
+  const auto steps = StepsOf(model_.spec.rollout, wanted_);
+  const bool counts = canary->step_since && canary->step >= 1 && canary->step <= std::ssize(steps);
+  const auto pause = counts ? steps[canary->step - 1].pause : std::chrono::seconds(0);
+  return *canary->progressed + pause + model_.spec.rollout.progress_deadline;
+}
+
+// Goes on waiting in this step; beyond its deadline the rollout pauses, until it is certain or somebody
+// decides.
+void Planner::Dwell(const Trouble& trouble) {
+  const auto deadline = StepDeadline();
+  Enter(deadline && seen_.now >= *deadline ? Phase::kPaused : Phase::kCanary);
+  Await(trouble);
+}
+
+void Planner::AwaitStep(const api::ReplicaSet& rs) {
+  Trouble trouble = WhatAilsStep(rs);
+  if (!IsForWantOfRoom(trouble)) return Dwell(trouble);
+  trouble.reason = "InsufficientCapacity";
+  Enter(Phase::kPaused);
+  Await(trouble);
+}
+
+// The one thing to tell of pods that cannot be handed requests yet, or else of sidecars that have not heard
+// of the weight.
+Trouble Planner::WhatAilsStep(const api::ReplicaSet& rs) const {
+  if (const auto refused = WhatAils(rs); refused && rs.current_replicas < rs.replicas) return *refused;
+  const auto peers = Peers(rs);
+  for (const api::Pod* pod : fleet_.Pods(rs.meta.name)) {
+    if (std::ranges::contains(peers, pod)) continue;
+    const api::Report* report = fleet_.ReportOf(*pod);
+    if (pod->ready && report != nullptr && report->error.empty()) {
+      const bool deaf = report->hop_certificate.empty();
+      if (deaf || !report->order_error.empty())
+        return {"SidecarRefuses",
+                "pod " + pod->meta.name + ": " +
+                    (deaf ? "its sidecar takes no requests from others" : report->order_error),
+                true};
+      return {"WaitingForPods", "pod " + pod->meta.name + " is being let in"};
+    }
+    return WhatAils(*pod, report, seen_.settings, seen_.now);
+  }
+  if (std::ssize(peers) < rs.replicas)
+    return {"WaitingForPods", "Kubernetes is making the pods of " + rs.meta.name};
+  for (const api::Pod* pod : Fronts()) {
+    const api::Report* report = fleet_.ReportOf(*pod);
+    if (report == nullptr) continue;
+    if (!report->error.empty())
+      return {"SidecarUnreachable",
+              "pod " + pod->meta.name + " cannot be told of the weight: " + report->error +
+                  "; does a NetworkPolicy keep the operator from its port 8081?",
+              true};
+    if (!report->order_error.empty())
+      return {"SidecarRefuses", "pod " + pod->meta.name + ": " + report->order_error, true};
+  }
+  return {"WaitingForWeight", "the stable pods are being told of the weight"};
+}
+
+// All of the candidate's pods are there and get every request from the stable ones: so it takes the Service
+// over without a restart of anything.
+void Planner::FinishCanary(const api::ReplicaSet& rs, bool in_force) {
+  Enter(Phase::kPromoting);
+  if (!in_force) {
+    Await(WhatAilsStep(rs));
+    if (auto why = Undo()) return Abort(std::move(*why));
+    return;
+  }
+  Await({"Promoting", target_ + " gets every request, and enters the Service", false});
+  Change(rs, rs.replicas, kTrafficService, rs.digest);
+}
+
+// What the stable pods counted, and what follows from it. The numbers go into status now and then, and when
+// something follows.
+analysis::Verdict Planner::WeighCanary(const api::ReplicaSet& rs) {
+  api::CanaryStatus& canary = *next_.rollout.canary;
+  const api::Canary rules = Rules();
+  std::map<std::string, std::string> names;
+  for (const api::Pod* pod : fleet_.Pods(rs.meta.name)) names[pod->meta.uid] = pod->meta.name;
+  std::vector<const api::Report*> reports;
+  analysis::Observed observed;
+  for (const api::Pod* pod : Fronts()) {
+    const api::Report* report = fleet_.ReportOf(*pod);
+    if (report != nullptr && report->error.empty()) {
+      reports.push_back(report);
+    } else {
+      observed.unavailable = "the counters of pod " + pod->meta.name + " cannot be read" +
+                             (report == nullptr ? "" : ": " + report->error);
+    }
+  }
+  const bool sticky = !rules.session_header.empty();
+  const Counts counts = CountsOf(reports, SegmentLabel(canary.desired),
+                                 static_cast<double>(canary.desired) / 100, names, sticky);
+  NoteThreshold(counts);
+
+  for (const api::SegmentStatus& past : canary.segments) {
+    if (past.step < canary.step) observed.segments.push_back(FromStatus(past));
+  }
+  if (!counts.segment.streams.empty()) observed.segments.push_back(counts.segment);
+  observed.candidate = counts.candidate;
+  std::int64_t restarts = 0;
+  for (const api::Pod* pod : fleet_.Pods(rs.meta.name)) {
+    // What happened before it got requests is not held against it.
+    if (pod->running && (!pod->started || *pod->started <= *canary.since)) continue;
+    restarts += pod->restarts;
+    if (pod->restarts > 0 && pod->last_exit_reason == "OOMKilled") ++observed.out_of_memory;
+  }
+  if (restarts > kMostRestarts) observed.restarts = restarts;
+  observed.first_step = canary.step <= 1;
+  if (canary.step_since) observed.elapsed = seen_.now - *canary.step_since;
+
+  analysis::Settings settings{.alpha = rules.analysis.false_abort_probability,
+                              .rho = rules.analysis.max_ratio,
+                              .min_requests = rules.analysis.min_requests};
+  const auto steps = StepsOf(model_.spec.rollout, wanted_);
+  if (canary.step >= 1 && canary.step <= std::ssize(steps))
+    settings.min_duration = steps[canary.step - 1].pause;
+  settings.metrics = {{analysis::Metric::kErrors, rules.analysis.max_error_rate},
+                      {analysis::Metric::kLatency, rules.analysis.max_slow_rate}};
+  const analysis::Verdict verdict = analysis::Judge(settings, observed);
+  NoteVerdict(verdict, counts);
+  return verdict;
+}
+
+// From when on a request is slow: what the user says, or what stable's requests in the step before took. It
+// is kept for a step; the first one takes it from its own.
+void Planner::NoteThreshold(const Counts& counts) {
+  api::CanaryStatus& canary = *next_.rollout.canary;
+  if (const auto told = Rules().analysis.latency_threshold) {
+    canary.threshold_ms = next_threshold_ms_ = told->count();
+    return;
+  }
+  const auto seconds = analysis::SlowThreshold(counts.stable_latency);
+  if (seconds) next_threshold_ms_ = std::max<std::int64_t>(1, std::llround(*seconds * 1000));
+  if (canary.threshold_ms == 0) canary.threshold_ms = next_threshold_ms_;
+}
+
+void Planner::NoteVerdict(const analysis::Verdict& verdict, const Counts& counts) {
+  api::CanaryStatus& canary = *next_.rollout.canary;
+  const auto age = canary.step_since ? seen_.now - *canary.step_since : std::chrono::seconds(0);
+  const auto every = std::max(kNoteEvery, age / kNotesPerStep);
+  const bool same = canary.verdict == ToText(verdict.outcome) && canary.reason == verdict.reason;
+  if (same && verdict.outcome == analysis::Outcome::kInconclusive && canary.judged &&
+      seen_.now < *canary.judged + every)
+    return;
+  canary.verdict = ToText(verdict.outcome);
+  canary.reason = verdict.reason;
+  canary.message = verdict.message;
+  if (counts.segment.streams.empty()) return;
+  api::SegmentStatus now = ToStatus(counts.segment);
+  now.step = canary.step;
+  if (!canary.segments.empty() && canary.segments.back() == now) return;
+  canary.judged = seen_.now;
+  std::erase_if(canary.segments, [&](const api::SegmentStatus& past) {
+    return past.step == canary.step && past.weight == now.weight;
+  });
+  const std::int64_t all = now.candidate + now.stable;
+  canary.observed =
+      all == 0 ? std::string()
+               : std::format("{:.1f}", 100.0 * static_cast<double>(now.candidate) / static_cast<double>(all));
+  if (canary.segments.size() == kMostSegments) canary.segments.erase(canary.segments.begin());
+  canary.segments.push_back(std::move(now));
+}
+
+}  // namespace pilotlight::plan

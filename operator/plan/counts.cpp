@@ -1,0 +1,165 @@
+#include "operator/plan/counts.h"
+
+#include <algorithm>
+#include <cmath>
+#include <set>
+
+namespace pilotlight::plan {
+namespace {
+
+using analysis::Events;
+using analysis::Metric;
+using analysis::PodEvents;
+using analysis::Stream;
+
+// A status has room for so many rows a segment; pods beyond it are counted together.
+constexpr std::size_t kMostPods = 16;
+constexpr char kOthers[] = "others";
+
+// A pod's counter, as several others have seen it.
+class Seen {
+ public:
+  void Add(const api::CountedEvents& counted) {
+    events_ += {counted.requests, counted.bad};
+    for (const auto& [first, length] : counted.at) {
+      for (std::int64_t second = first; second < first + length; ++second) {
+        if (!seconds_.insert(second).second) ++twice_;
+      }
+    }
+  }
+  // Without what was counted twice.
+  Events Take() const {
+    const std::int64_t twice = std::min(twice_, events_.bad);
+    return events_ - Events{twice, twice};
+  }
+
+ private:
+  Events events_;
+  std::set<std::int64_t> seconds_;
+  std::int64_t twice_ = 0;
+};
+
+struct SeenPod {
+  Seen errors;
+  Seen slower;
+  Seen much_slower;
+  bool has_threshold = false;
+};
+
+void AddLatency(const std::vector<double>& bounds, const std::vector<std::int64_t>& counts,
+                analysis::Histogram& sum) {
+  if (counts.size() != bounds.size() + 1) return;
+  if (sum.bounds.empty()) sum = {bounds, std::vector<std::int64_t>(counts.size())};
+  if (sum.bounds != bounds) return;  // of another release
+  for (std::size_t i = 0; i < counts.size(); ++i) sum.counts[i] += counts[i];
+}
+
+}  // namespace
+
+Counts CountsOf(const std::vector<const api::Report*>& reports, const std::string& label, double weight,
+                const std::map<std::string, std::string>& names, bool sticky) {
+  Counts out;
+  out.segment.weight = weight;
+  std::map<std::string, SeenPod> pods;
+  Seen stable_slow;
+  Stream errors;
+  Stream latency;
+  bool counted = false;
+  bool has_threshold = false;
+  Events sessions;
+  for (const api::Report* report : reports) {
+    for (const api::SplitSegment& segment : report->split.segments) {
+      if (segment.label != label) continue;
+      counted = true;
+      const api::SideCounts& stable = segment.stable_side;
+      const api::SideCounts& candidate = segment.candidate_side;
+      out.candidate += {candidate.requests, candidate.bad};
+      AddLatency(report->split.latency_bounds, stable.latency, out.stable_latency);
+      if (sticky) {
+        out.segment.assigned.stable += stable.sessions * std::max<std::int64_t>(stable.sessions_one_in, 1);
+        out.segment.assigned.candidate +=
+            candidate.sessions * std::max<std::int64_t>(candidate.sessions_one_in, 1);
+        errors.stable += {stable.sessions, stable.bad_sessions};
+        sessions += {candidate.sessions, candidate.bad_sessions};
+      } else {
+        out.segment.assigned.stable += stable.requests;
+        out.segment.assigned.candidate += candidate.requests;
+      }
+      for (const api::PodCounts& pod : stable.pods) {
+        if (!sticky) errors.stable += {pod.errors.requests, pod.errors.bad};
+        if (pod.slow.size() != 3) continue;
+        has_threshold = true;
+        latency.stable += {pod.slow[0].requests, pod.slow[0].bad};
+      }
+      for (const api::PodCounts& pod : candidate.pods) {
+        SeenPod& seen = pods[pod.pod_uid];
+        seen.errors.Add(pod.errors);
+        if (pod.slow.size() != 3) continue;
+        has_threshold = seen.has_threshold = true;
+        seen.slower.Add(pod.slow[1]);
+        seen.much_slower.Add(pod.slow[2]);
+      }
+    }
+  }
+  if (!counted) return out;
+  for (const auto& [uid, seen] : pods) {
+    const auto name = names.find(uid);
+    const std::string& pod = name == names.end() ? uid : name->second;
+    if (!sticky) errors.candidate.push_back({pod, seen.errors.Take(), {}});
+    if (seen.has_threshold) latency.candidate.push_back({pod, seen.slower.Take(), seen.much_slower.Take()});
+  }
+  if (sticky) errors.candidate.push_back({"sessions", sessions, {}});
+  out.segment.streams[Metric::kErrors] = std::move(errors);
+  if (has_threshold) out.segment.streams[Metric::kLatency] = std::move(latency);
+  return out;
+}
+
+api::SegmentStatus ToStatus(const analysis::Segment& segment) {
+  api::SegmentStatus out{.weight = std::llround(segment.weight * 100),
+                         .candidate = segment.assigned.candidate,
+                         .stable = segment.assigned.stable};
+  for (const auto& [metric, stream] : segment.streams) {
+    PodEvents others{.pod = kOthers, .events = {}, .much_slower = {}};
+    const auto add = [&, metric = metric](const PodEvents& pod) {
+      out.metrics.push_back({.metric = analysis::Name(metric),
+                             .pod = pod.pod,
+                             .requests = pod.events.requests,
+                             .bad = pod.events.bad,
+                             .much_slower_requests = pod.much_slower.requests,
+                             .much_slower = pod.much_slower.bad});
+    };
+    for (std::size_t i = 0; i < stream.candidate.size(); ++i) {
+      if (i + 1 < kMostPods) {
+        add(stream.candidate[i]);
+      } else {
+        others.events += stream.candidate[i].events;
+        others.much_slower += stream.candidate[i].much_slower;
+      }
+    }
+    if (others.events.requests > 0) add(others);
+    out.metrics.push_back(
+        {.metric = analysis::Name(metric), .requests = stream.stable.requests, .bad = stream.stable.bad});
+  }
+  return out;
+}
+
+analysis::Segment FromStatus(const api::SegmentStatus& segment) {
+  analysis::Segment out{.weight = static_cast<double>(segment.weight) / 100,
+                        .assigned = {.candidate = segment.candidate, .stable = segment.stable},
+                        .streams = {}};
+  for (const api::MetricCounts& row : segment.metrics) {
+    for (const Metric metric : {Metric::kErrors, Metric::kLatency, Metric::kDisagreement, Metric::kProbes}) {
+      if (row.metric != analysis::Name(metric)) continue;
+      Stream& stream = out.streams[metric];
+      const Events events{row.requests, row.bad};
+      if (row.pod.empty()) {
+        stream.stable = events;
+      } else {
+        stream.candidate.push_back({row.pod, events, {row.much_slower_requests, row.much_slower}});
+      }
+    }
+  }
+  return out;
+}
+
+}  // namespace pilotlight::plan

@@ -1,0 +1,35 @@
+#pragma once
+
+#include <cstdint>
+#include <map>
+#include <string>
+#include <vector>
+
+#include "operator/analysis/segment.h"
+#include "operator/analysis/threshold.h"
+#include "operator/api/report.h"
+#include "operator/api/status.h"
+
+// What the stable pods' sidecars have counted, as the analysis wants it.
+//
+// Thread-safety: no state.
+namespace pilotlight::plan {
+
+struct Counts {
+  analysis::Segment segment;
+  analysis::Events candidate;          // all requests that fell to it, and which were errors
+  analysis::Histogram stable_latency;  // of the good ones
+};
+
+// The sum over the stable pods' `reports` of what they counted under the operator's `label`. Several of them
+// may have seen the same second of a candidate's pod go bad: it is one bad event. `names`: the candidate's
+// pods, by UID; what is gone goes by its UID. With `sticky`, errors are counted by sessions, of which nobody
+// knows the pod.
+Counts CountsOf(const std::vector<const api::Report*>& reports, const std::string& label, double weight,
+                const std::map<std::string, std::string>& names, bool sticky);
+
+// To keep a segment in status, and to go on from it.
+api::SegmentStatus ToStatus(const analysis::Segment& segment);
+analysis::Segment FromStatus(const api::SegmentStatus& segment);
+
+}  // namespace pilotlight::plan

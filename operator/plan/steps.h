@@ -1,0 +1,24 @@
+#pragma once
+
+#include <cstdint>
+#include <vector>
+
+#include "operator/api/model_deployment.h"
+
+// What a canary's steps are, and how many pods a weight takes.
+//
+// Thread-safety: no state.
+namespace pilotlight::plan {
+
+// The user's, or the usual ones for so many replicas: 5, 25, 50 and 100 % for ten and more; below that, what
+// one pod is of all, then 100 %; for one, 10, 50 and 100 %.
+std::vector<api::CanaryStep> StepsOf(const api::Rollout& rollout, std::int64_t replicas);
+
+// How many pods of the candidate must be there before it gets `weight` percent of the requests: as many as of
+// `replicas` that share would be, rounded up, and never none.
+std::int64_t PodsFor(std::int64_t replicas, std::int64_t weight);
+
+// The greatest weight, in percent, that so many pods of the candidate may have.
+std::int64_t WeightFor(std::int64_t replicas, std::int64_t pods);
+
+}  // namespace pilotlight::plan

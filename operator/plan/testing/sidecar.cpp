@@ -1,0 +1,133 @@
+#include "operator/plan/testing/sidecar.h"
+
+#include <algorithm>
+#include <cmath>
+
+#include "common/time/rfc3339.h"
+
+namespace pilotlight::plan::testing {
+namespace {
+
+constexpr std::size_t kMostSegments = 4;
+
+std::string CandidateOf(const nlohmann::json& body) {
+  if (!body.contains("peers") || body["peers"].empty()) return {};
+  return body["peers"][0]["revision"];
+}
+
+api::Time ExpiryOf(const nlohmann::json& body) {
+  return std::chrono::floor<std::chrono::seconds>(*ParseTime(body["expiresAt"].get<std::string>()));
+}
+
+std::int64_t Whole(double number) {
+  return std::llround(std::floor(number + 1e-9));
+}
+
+}  // namespace
+
+std::string Sidecar::Obey(const Order& order, api::Time now) {
+  order_error_.clear();
+  if (order.pod_uid != pod_uid_) return order_error_ = "it is for another pod";
+  if (order.epoch < last_epoch_ || (order.epoch == last_epoch_ && order.body != body_))
+    return order_error_ = "an older epoch than that of the last call";
+  const auto& before = segments_;
+  const auto ms = std::llround(1000 * order.body.value("latencyThresholdSeconds", 0.0));
+  Segment next{.label = order.body.value("segment", ""),
+               .weight = order.body["weight"].get<double>(),
+               .candidate = CandidateOf(order.body),
+               .threshold_ms = ms,
+               .stable = {},
+               .peers = {}};
+  const bool same = !before.empty() && before.back().label == next.label &&
+                    before.back().weight == next.weight && before.back().candidate == next.candidate &&
+                    before.back().threshold_ms == ms && body_["salt"] == order.body["salt"];
+  if (!same) segments_.push_back(std::move(next));
+  if (segments_.size() > kMostSegments) segments_.erase(segments_.begin());
+  last_epoch_ = order.epoch;
+  body_ = order.body;
+  static_cast<void>(now);
+  return {};
+}
+
+void Sidecar::Restart(std::string certificate) {
+  certificate_ = std::move(certificate);
+  body_ = nullptr;
+  segments_.clear();
+}
+
+double Sidecar::WeightInForce(api::Time now) const {
+  if (body_.is_null() || (body_["stableIsFull"] == true && now >= ExpiryOf(body_))) return 0;
+  return body_["weight"].get<double>();
+}
+
+bool Sidecar::Hands(const std::string& pod_uid, api::Time now) const {
+  if (WeightInForce(now) == 0 || !body_.contains("peers")) return false;
+  return std::ranges::any_of(body_["peers"], [&](const auto& peer) { return peer["podUID"] == pod_uid; });
+}
+
+bool Sidecar::Accepts(const std::string& caller) const {
+  return !body_.is_null() && body_.contains("callers") &&
+         std::ranges::any_of(body_["callers"], [&](const auto& each) { return each == caller; });
+}
+
+void Sidecar::Serve(const Load& load, api::Time now) {
+  if (segments_.empty()) return;
+  Segment& segment = segments_.back();
+  const auto add = [&](Arm& arm, double requests, double errors, double slow) {
+    const auto before = Whole(arm.bad);
+    arm.requests += requests;
+    arm.bad += requests * errors;
+    arm.slow += requests * (1 - errors) * slow;
+    if (Whole(arm.bad) > before) arm.bad_seconds.emplace_back(now.time_since_epoch().count(), 1);
+  };
+  const bool split = body_.contains("peers") && !body_["peers"].empty();
+  const double share = split ? WeightInForce(now) / 100 : 0;
+  add(segment.stable, load.requests * (1 - share), load.stable_errors, load.stable_slow);
+  if (!split) return;
+  const double each = load.requests * share / static_cast<double>(body_["peers"].size());
+  for (const auto& peer : body_["peers"])
+    add(segment.peers[peer["podUID"].get<std::string>()], each, load.candidate_errors, load.candidate_slow);
+}
+
+api::PodCounts Sidecar::Counts(const std::string& pod, const Arm& arm, bool threshold) {
+  // After a bad event the rest of the second counts as nothing: here, the other bad events.
+  const auto bad = std::ssize(arm.bad_seconds);
+  const auto lost = Whole(arm.bad) - bad;
+  api::PodCounts counts{
+      .pod_uid = pod, .errors = {Whole(arm.requests) - lost, bad, arm.bad_seconds}, .slow = {}};
+  if (threshold) counts.slow.assign(3, {Whole(arm.requests - arm.bad), Whole(arm.slow), {}});
+  return counts;
+}
+
+void Sidecar::Tell(api::Report& report, api::Time now) const {
+  report.hop_certificate = certificate_;
+  report.last_epoch = last_epoch_;
+  report.order_error = order_error_;
+  if (body_.is_null()) return;
+  api::Split& split = report.split;
+  split.id = body_.value("id", "");
+  split.weight = body_["weight"].get<double>();
+  split.weight_in_force = WeightInForce(now);
+  split.candidate = CandidateOf(body_);
+  split.expires = ExpiryOf(body_);
+  split.latency_bounds = {0.01, 0.1, 1};
+  for (const Segment& segment : segments_) {
+    api::SplitSegment& out = split.segments.emplace_back(api::SplitSegment{.label = segment.label,
+                                                                           .weight = segment.weight,
+                                                                           .candidate = segment.candidate,
+                                                                           .stable_side = {},
+                                                                           .candidate_side = {}});
+    const bool threshold = segment.threshold_ms > 0;
+    out.stable_side.requests = Whole(segment.stable.requests);
+    out.stable_side.bad = Whole(segment.stable.bad);
+    out.stable_side.latency = {Whole(segment.stable.requests), 0, 0, 0};
+    out.stable_side.pods.push_back(Counts(pod_uid_, segment.stable, threshold));
+    for (const auto& [uid, arm] : segment.peers) {
+      out.candidate_side.requests += Whole(arm.requests);
+      out.candidate_side.bad += Whole(arm.bad);
+      out.candidate_side.pods.push_back(Counts(uid, arm, threshold));
+    }
+  }
+}
+
+}  // namespace pilotlight::plan::testing

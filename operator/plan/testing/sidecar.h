@@ -1,0 +1,68 @@
+#pragma once
+
+#include <cstdint>
+#include <map>
+#include <string>
+
+#include "operator/api/report.h"
+#include "operator/plan/decision.h"
+
+// The split of one front, in a few lines: what it makes of the operator's calls, and what it counts of the
+// requests that a test gives it (docs/sidecar.md).
+//
+// Thread-safety: one thread.
+namespace pilotlight::plan::testing {
+
+// What becomes of requests in one second.
+struct Load {
+  double requests = 0;
+  double candidate_errors = 0;  // of its requests, from 0 to 1
+  double stable_errors = 0;
+  double candidate_slow = 0;  // over every threshold
+  double stable_slow = 0;
+};
+
+class Sidecar {
+ public:
+  Sidecar(std::string pod_uid, std::string certificate)
+      : pod_uid_(std::move(pod_uid)), certificate_(std::move(certificate)) {}
+
+  // Empty: done; else why not.
+  std::string Obey(const Order& order, api::Time now);
+  // A new front in the same pod: it has another certificate and no split, but knows the last epoch.
+  void Restart(std::string certificate);
+  void Serve(const Load& load, api::Time now);
+  void Tell(api::Report& report, api::Time now) const;
+
+  double WeightInForce(api::Time now) const;
+  const nlohmann::json& body() const { return body_; }
+  const std::string& certificate() const { return certificate_; }
+  bool Hands(const std::string& pod_uid, api::Time now) const;
+  bool Accepts(const std::string& caller) const;
+
+ private:
+  struct Arm {
+    double requests = 0;
+    double bad = 0;
+    double slow = 0;
+    std::vector<std::pair<std::int64_t, std::int64_t>> bad_seconds;
+  };
+  struct Segment {
+    std::string label;
+    double weight = 0;
+    std::string candidate;
+    std::int64_t threshold_ms = 0;
+    Arm stable;
+    std::map<std::string, Arm> peers;
+  };
+  static api::PodCounts Counts(const std::string& pod, const Arm& arm, bool threshold);
+
+  std::string pod_uid_;
+  std::string certificate_;
+  std::string order_error_;
+  std::int64_t last_epoch_ = 0;
+  nlohmann::json body_;  // null: none yet
+  std::vector<Segment> segments_;
+};
+
+}  // namespace pilotlight::plan::testing
