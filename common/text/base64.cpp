@@ -15,7 +15,24 @@ int Bits(char c) {
   return -1;
 }
 
+constexpr std::string_view kDigits = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
+
 }  // namespace
+
+std::string EncodeBase64(std::string_view bytes) {
+  std::string out;
+  out.reserve((bytes.size() + 2) / 3 * 4);
+  for (std::size_t at = 0; at < bytes.size(); at += 3) {
+    const std::string_view three = bytes.substr(at, 3);
+    std::uint32_t held = 0;
+    for (std::size_t i = 0; i < 3; ++i) {
+      held = (held << 8U) | (i < three.size() ? static_cast<unsigned char>(three[i]) : 0U);
+    }
+    for (std::size_t i = 0; i < 4; ++i)
+      out += i <= three.size() ? kDigits[(held >> (18 - 6 * i)) & 63U] : '=';
+  }
+  return out;
+}
 
 std::optional<std::string> DecodeBase64(std::string_view text) {
   std::string out;

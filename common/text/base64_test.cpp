@@ -14,6 +14,15 @@ TEST(Base64, ReadsTheVectorsOfItsStandard) {
   EXPECT_EQ(DecodeBase64("Zm9vYmFy"), "foobar");
 }
 
+TEST(Base64, WritesTheVectorsOfItsStandard) {
+  EXPECT_EQ(EncodeBase64(""), "");
+  EXPECT_EQ(EncodeBase64("f"), "Zg==");
+  EXPECT_EQ(EncodeBase64("fo"), "Zm8=");
+  EXPECT_EQ(EncodeBase64("foo"), "Zm9v");
+  EXPECT_EQ(EncodeBase64("foobar"), "Zm9vYmFy");
+  EXPECT_EQ(EncodeBase64("\xfb\xfe\xff"), "+/7/");
+}
+
 TEST(Base64, ReadsBothAlphabets) {
   EXPECT_EQ(DecodeBase64("+/7/"), "\xfb\xfe\xff");
   EXPECT_EQ(DecodeBase64("-_7_"), "\xfb\xfe\xff");

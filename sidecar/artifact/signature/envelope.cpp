@@ -51,8 +51,4 @@ std::expected<Envelope, std::string> parse_envelope(std::string_view text) {
   return envelope;
 }
 
-std::string pre_authentication_encoding(std::string_view payload_type, std::string_view payload) {
-  return std::format("DSSEv1 {} {} {} {}", payload_type.size(), payload_type, payload.size(), payload);
-}
-
 }  // namespace pilotlight::signature

@@ -22,7 +22,4 @@ inline constexpr std::size_t kMostSignatures = 32;
 // sentence. Thread-safe: no state.
 std::expected<Envelope, std::string> parse_envelope(std::string_view text);
 
-// What is signed: DSSE's pre-authentication encoding of type and payload. Thread-safe: no state.
-std::string pre_authentication_encoding(std::string_view payload_type, std::string_view payload);
-
 }  // namespace pilotlight::signature

@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <format>
 
+#include "common/dsse/dsse.h"
+
 namespace pilotlight::signature {
 namespace {
 
@@ -18,7 +20,7 @@ std::string nobody(const Envelope& envelope, std::span<const PublicKey> keys) {
 
 std::expected<const PublicKey*, std::string> signer_of(const Envelope& envelope,
                                                        std::span<const PublicKey> keys) {
-  const auto message = pre_authentication_encoding(envelope.payload_type, envelope.payload);
+  const auto message = dsse::PreAuthenticationEncoding(envelope.payload_type, envelope.payload);
   const auto found = std::ranges::find_if(keys, [&](const PublicKey& key) {
     return std::ranges::any_of(envelope.signatures,
                                [&](const auto& each) { return key.verify(message, each); });

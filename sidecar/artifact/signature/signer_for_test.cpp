@@ -7,7 +7,7 @@
 #include <nlohmann/json.hpp>
 #include <stdexcept>
 
-#include "sidecar/artifact/signature/envelope.h"
+#include "common/dsse/dsse.h"
 
 namespace pilotlight::signature::testing {
 namespace {
@@ -28,15 +28,6 @@ std::string text_of(const Bio& bio) {
 }
 
 }  // namespace
-
-std::string base64(std::string_view bytes) {
-  std::string text((bytes.size() + 2) / 3 * 4 + 1, '\0');
-  const int size =
-      EVP_EncodeBlock(reinterpret_cast<unsigned char*>(text.data()),
-                      reinterpret_cast<const unsigned char*>(bytes.data()), static_cast<int>(bytes.size()));
-  text.resize(static_cast<std::size_t>(size));
-  return text;
-}
 
 Signer::Signer(EVP_PKEY* key) : key_(key, EVP_PKEY_free) {
   if (!key_) throw std::runtime_error("OpenSSL makes no such key");
@@ -87,16 +78,11 @@ std::string statement(std::string_view digest, std::string_view name) {
 
 std::string envelope(std::string_view payload, std::span<const std::string> signatures,
                      std::string_view payload_type) {
-  json document = {
-      {"payloadType", payload_type}, {"payload", base64(payload)}, {"signatures", json::array()}};
-  for (const auto& each : signatures) {
-    document["signatures"].push_back({{"keyid", "a hint"}, {"sig", base64(each)}});
-  }
-  return document.dump();
+  return dsse::Envelope(payload_type, payload, signatures, "a hint");
 }
 
 std::string sign_payload(const Signer& signer, std::string_view payload, std::string_view payload_type) {
-  const std::string signature = signer.sign(pre_authentication_encoding(payload_type, payload));
+  const std::string signature = signer.sign(dsse::PreAuthenticationEncoding(payload_type, payload));
   return envelope(payload, std::span(&signature, 1), payload_type);
 }
 

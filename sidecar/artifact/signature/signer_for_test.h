@@ -11,8 +11,6 @@
 
 namespace pilotlight::signature::testing {
 
-std::string base64(std::string_view bytes);
-
 // A private key. The constructor makes one.
 class Signer {
  public:

@@ -4,6 +4,8 @@
 
 #include <nlohmann/json.hpp>
 
+#include "common/dsse/dsse.h"
+#include "common/text/base64.h"
 #include "sidecar/artifact/signature/envelope.h"
 #include "sidecar/artifact/signature/signer_for_test.h"
 
@@ -59,12 +61,6 @@ TEST_F(VerifyTest, WhatAKeyOfEitherKindHasSignedIsGood) {
   }
 }
 
-TEST_F(VerifyTest, PreAuthenticationIsThatOfTheSpecification) {
-  EXPECT_EQ(pre_authentication_encoding("http://example.com/HelloWorld", "hello world"),
-            "DSSEv1 29 http://example.com/HelloWorld 11 hello world");
-  EXPECT_EQ(pre_authentication_encoding("", ""), "DSSEv1 0  0 ");
-}
-
 TEST_F(VerifyTest, OneOfSeveralKeysIsEnoughAndIsNamed) {
   const Signer other("P-256");
   keys_ = {other.public_key(), signer_.public_key()};
@@ -74,7 +70,7 @@ TEST_F(VerifyTest, OneOfSeveralKeysIsEnoughAndIsNamed) {
 
 TEST_F(VerifyTest, OneOfSeveralSignaturesIsEnough) {
   const auto payload = testing::statement(kDigest);
-  const auto message = pre_authentication_encoding("application/vnd.in-toto+json", payload);
+  const auto message = dsse::PreAuthenticationEncoding("application/vnd.in-toto+json", payload);
   const std::vector<std::string> signatures = {Signer("P-256").sign(message), "garbage",
                                                signer_.sign(message)};
   EXPECT_TRUE(ask(testing::envelope(payload, signatures)));
@@ -99,11 +95,11 @@ TEST_F(VerifyTest, WhatTheEnvelopeSaysOfItsKeyIsNoMatter) {
 TEST_F(VerifyTest, AChangedPayloadTypeOrSignatureIsRefused) {
   const auto none = StartsWith("has 1 signature, none by the key ");
   EXPECT_THAT(
-      refusal(changed([](json& e) { e["payload"] = testing::base64(testing::statement(kDigest) + " "); })),
+      refusal(changed([](json& e) { e["payload"] = EncodeBase64(testing::statement(kDigest) + " "); })),
       none);
   EXPECT_THAT(refusal(changed([](json& e) { e["payloadType"] = "text/plain"; })), none);
   EXPECT_THAT(
-      refusal(changed([](json& e) { e["signatures"][0]["sig"] = testing::base64(std::string(64, 'x')); })),
+      refusal(changed([](json& e) { e["signatures"][0]["sig"] = EncodeBase64(std::string(64, 'x')); })),
       none);
 }
 

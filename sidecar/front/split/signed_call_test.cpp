@@ -2,6 +2,7 @@
 
 #include <gmock/gmock.h>
 
+#include "common/text/base64.h"
 #include "sidecar/front/split/operator_for_test.h"
 
 namespace pilotlight::front {
@@ -69,7 +70,7 @@ TEST_F(SignedCallTest, WhatIsNotSignedOrBySomebodyElseIsRefused) {
   expect_refused(good().dump(), 401, "must be signed by the operator");
   expect_refused(OperatorForTest().sign(good()), 401, "none by the key sha256:");
   auto envelope = json::parse(operator_.sign(good()));
-  envelope["payload"] = signature::testing::base64(good().dump() + " ");
+  envelope["payload"] = EncodeBase64(good().dump() + " ");
   expect_refused(envelope.dump(), 401, "none by the key sha256:");
 }
 
