@@ -1,86 +1,15 @@
 #include "operator/control/decode.h"
 
-#include <simdjson.h>
-
-#include <chrono>
 #include <optional>
-#include <string_view>
 
-#include "common/text/printable.h"
-#include "common/time/rfc3339.h"
 #include "operator/api/parse.h"
+#include "operator/control/node.h"
 #include "operator/plan/names.h"
 
 namespace pilotlight::control {
 namespace {
 
 using nlohmann::json;
-using simdjson::dom::array;
-using simdjson::dom::element;
-using simdjson::dom::object;
-
-// A place in a document that may not exist; everything read from one that does not is empty.
-class Node {
- public:
-  Node() = default;
-  explicit Node(element value) : value_(value) {}
-
-  Node operator[](std::string_view key) const {
-    object fields;
-    element child;
-    if (!value_ || value_->get(fields) != simdjson::SUCCESS) return {};
-    return fields.at_key(key).get(child) == simdjson::SUCCESS ? Node(child) : Node();
-  }
-  std::string Text() const {
-    std::string_view text;
-    return value_ && value_->get(text) == simdjson::SUCCESS ? std::string(text) : std::string();
-  }
-  std::int64_t Number() const {
-    std::int64_t number = 0;
-    return value_ && value_->get(number) == simdjson::SUCCESS ? number : 0;
-  }
-  bool True() const {
-    bool value = false;
-    return value_ && value_->get(value) == simdjson::SUCCESS && value;
-  }
-  std::optional<api::Time> Moment() const {
-    const auto time = ParseTime(Text());
-    if (!time) return std::nullopt;
-    return std::chrono::floor<std::chrono::seconds>(*time);
-  }
-  bool exists() const { return value_.has_value() && !value_->is_null(); }
-  template <typename F>
-  void Each(F visit) const {
-    array items;
-    if (!value_ || value_->get(items) != simdjson::SUCCESS) return;
-    for (const element item : items) visit(Node(item));
-  }
-  // The item of a list whose `key` is `text`.
-  Node Where(std::string_view key, std::string_view text) const {
-    Node found;
-    Each([&](Node item) {
-      if (!found.exists() && item[key].Text() == text) found = item;
-    });
-    return found;
-  }
-  json ToJson() const { return exists() ? json::parse(simdjson::minify(*value_)) : json(); }
-
- private:
-  std::optional<element> value_;
-};
-
-std::expected<Node, std::string> Root(kube::Json text) {
-  // One parser a thread: its buffers are as large as the largest object that it has met.
-  thread_local simdjson::dom::parser parser;
-  element root;
-  const bool copy = text.capacity < text.text.size() + simdjson::SIMDJSON_PADDING;
-  if (const auto error = parser.parse(text.text.data(), text.text.size(), copy).get(root);
-      error != simdjson::SUCCESS) {
-    return std::unexpected(std::string("no JSON: ") + simdjson::error_message(error));
-  }
-  if (!root.is_object()) return std::unexpected("not a JSON object");
-  return Node(root);
-}
 
 api::ChildMeta Meta(Node root) {
   const Node meta = root["metadata"];
@@ -137,55 +66,6 @@ void ReadContainer(Node status, api::Pod& pod) {
   pod.restarts = status["restartCount"].Number();
 }
 
-constexpr std::size_t kMostText = 1024;
-constexpr std::size_t kMostProof = 16 * 1024;
-constexpr const char* kProofFields[] = {"level",     "format",     "digest", "signature", "cases",
-                                        "tolerance", "worstError", "warmup", "runtime",   "graphs",
-                                        "sandbox",   "exporter",   "drift",  "warnings"};
-
-// Cut, and without what would garble a terminal.
-std::string Clean(const std::string& text) {
-  return Printable(text, kMostText, "\n");
-}
-
-// Without null and empty text: API servers before 1.21 do not keep them, and a status that never comes back
-// as it was written would be written for ever.
-void DropEmpty(json& value) {
-  if (!value.is_structured()) return;
-  for (json& item : value) DropEmpty(item);
-  if (!value.is_object()) return;
-  const auto empty = [](const json& item) {
-    return item.is_null() || (item.is_string() && item.get_ref<const std::string&>().empty());
-  };
-  for (auto it = value.begin(); it != value.end();) it = empty(*it) ? value.erase(it) : std::next(it);
-}
-
-json Proof(Node proof) {
-  if (!proof.exists()) return {};
-  json out = json::object();
-  for (const char* field : kProofFields) {
-    if (proof[field].exists()) out[field] = proof[field].ToJson();
-  }
-  DropEmpty(out);
-  if (out.dump(-1, ' ', false, json::error_handler_t::replace).size() <= kMostProof) return out;
-  // What decisions are made by stays.
-  out = {{"level", Clean(proof["level"].Text())}, {"digest", Clean(proof["digest"].Text())}};
-  if (const Node by = proof["signature"]; by.exists()) {
-    out["signature"] = {{"keyId", Clean(by["keyId"].Text())}, {"subject", Clean(by["subject"].Text())}};
-  }
-  DropEmpty(out);
-  return out;
-}
-
-std::optional<api::Failure> Failure(Node in) {
-  if (!in.exists()) return std::nullopt;
-  return api::Failure{.klass = Clean(in["class"].Text()),
-                      .reason = Clean(in["reason"].Text()),
-                      .phase = Clean(in["phase"].Text()),
-                      .message = Clean(in["message"].Text()),
-                      .remedy = Clean(in["remedy"].Text())};
-}
-
 }  // namespace
 
 std::expected<api::ModelDeployment, std::string> DecodeModelDeployment(kube::Json object) {
@@ -199,7 +79,11 @@ std::expected<api::ModelDeployment, std::string> DecodeModelDeployment(kube::Jso
 }
 
 std::expected<api::ConfigMap, std::string> DecodeConfigMap(kube::Json object) {
-  return Decode<api::ConfigMap>(object, [](Node, api::ConfigMap&) {});
+  return Decode<api::ConfigMap>(object, [](Node root, api::ConfigMap& out) {
+    root["data"].EachField([&](std::string_view name, Node value) {
+      if (name.ends_with(".pem")) out.keys.emplace(name, value.Text());
+    });
+  });
 }
 
 std::expected<api::ReplicaSet, std::string> DecodeReplicaSet(kube::Json object) {
@@ -264,26 +148,6 @@ std::expected<api::Endpoints, std::string> DecodeEndpointSlice(kube::Json object
         out.ready_pods.push_back(std::move(uid));
     });
   });
-}
-
-std::expected<api::Report, std::string> DecodeReport(std::string text) {
-  const kube::JsonBuffer buffer(std::move(text));
-  const auto root = Root(buffer.view());
-  if (!root) return std::unexpected(root.error());
-  const Node in = *root;
-  api::Report out{.pod_uid = Clean(in["podUID"].Text()),
-                  .revision = Clean(in["revision"].Text()),
-                  .phase = Clean(in["phase"].Text()),
-                  .ready = in["ready"].True(),
-                  .final = in["final"].True(),
-                  .digest = Clean(in["digest"].Text()),
-                  .attempt = in["attempt"].Number(),
-                  .bytes_fetched = in["bytesFetched"].Number(),
-                  .bytes_total = in["bytesTotal"].Number(),
-                  .failure = Failure(in["failure"]),
-                  .proof = Proof(in["proof"]),
-                  .recheck_failure = Failure(in["recheck"]["failure"])};
-  return out;
 }
 
 std::expected<api::ChildMeta, std::string> DecodeMeta(std::string text) {

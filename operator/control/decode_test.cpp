@@ -5,6 +5,8 @@
 
 #include <string>
 
+#include "common/time/rfc3339.h"
+
 namespace pilotlight::control {
 namespace {
 
@@ -232,6 +234,190 @@ TEST(Report, HoldsNothingThatAnOldApiServerWouldNotKeep) {
   const auto report = DecodeReport(
       R"({"proof": {"format": "", "runtime": {"device": "", "torch": "2.6.0", "x": null}, "warmup": [{"a": ""}]}})");
   EXPECT_EQ(report->proof, json::parse(R"({"runtime": {"torch": "2.6.0"}, "warmup": [{}]})"));
+}
+
+// A stable pod's, as docs/sidecar.md has it.
+json Splitting() {
+  const json counter = {{"requests", 700}, {"bad", 3}, {"at", {{1795658400, 2}, {1795658407, 1}}}};
+  const auto side = [&](int requests, const char* pod) {
+    return json{{"requests", requests},
+                {"bad", {{"error", 3}, {"hopFailure", 1}}},
+                {"clientErrors", 2},
+                {"latency", {0, 650, 48, 0}},
+                {"sessions", {{"counted", 90}, {"bad", 2}, {"oneIn", 4}}},
+                {"counted", {{pod, {{"errors", counter}, {"slow", {counter, counter, counter}}}}}}};
+  };
+  return {{"podUID", "p1"},
+          {"revision", "digits-1"},
+          {"lastEpoch", 9},
+          {"hop", {{"port", 8082}, {"certificate", "sha256:" + std::string(64, 'a')}}},
+          {"split",
+           {{"epoch", 9},
+            {"id", "split-1"},
+            {"weight", 12.5},
+            {"weightInForce", 10},
+            {"candidate", "digits-2"},
+            {"expiresAt", "2026-11-26T02:10:00Z"},
+            {"latencyBounds", {0.001, 0.01, 10}},
+            {"segments",
+             {{{"label", "step-1"},
+               {"weight", 12.5},
+               {"candidate", "digits-2"},
+               {"revisions", {{"digits-1", side(700, "p1")}, {"digits-2", side(100, "p2")}}}}}}}}};
+}
+api::Report Decoded(const json& document) {
+  const auto report = DecodeReport(document.dump());
+  EXPECT_TRUE(report);
+  return report.value_or(api::Report());
+}
+// With the split's first segment, or the counter of errors of its stable side, changed.
+template <typename F>
+api::SplitSegment WithSegment(F change) {
+  json document = Splitting();
+  change(document["split"]["segments"][0]);
+  return Decoded(document).split.segments.at(0);
+}
+api::CountedEvents WithErrors(const char* field, const json& value) {
+  const auto segment =
+      WithSegment([&](json& in) { in["revisions"]["digits-1"]["counted"]["p1"]["errors"][field] = value; });
+  EXPECT_EQ(segment.stable_side.pods.at(0).slow.size(), 3U) << "the other counters stay";
+  return segment.stable_side.pods[0].errors;
+}
+
+TEST(SplitReport, IsReadAsItIsWritten) {
+  const api::Report report = Decoded(Splitting());
+  EXPECT_EQ(report.last_epoch, 9);
+  EXPECT_EQ(report.hop_certificate, "sha256:" + std::string(64, 'a'));
+  const api::CountedEvents counter{.requests = 700, .bad = 3, .at = {{1795658400, 2}, {1795658407, 1}}};
+  const auto side = [&](int requests, const char* pod) {
+    return api::SideCounts{.requests = requests,
+                           .bad = 4,
+                           .pods = {{.pod_uid = pod, .errors = counter, .slow = {counter, counter, counter}}},
+                           .latency = {0, 650, 48, 0},
+                           .sessions = 90,
+                           .bad_sessions = 2,
+                           .sessions_one_in = 4};
+  };
+  EXPECT_EQ(
+      report.split,
+      (api::Split{.id = "split-1",
+                  .weight = 12.5,
+                  .weight_in_force = 10,
+                  .candidate = "digits-2",
+                  .expires = std::chrono::floor<std::chrono::seconds>(*ParseTime("2026-11-26T02:10:00Z")),
+                  .latency_bounds = {0.001, 0.01, 10},
+                  .segments = {{.label = "step-1",
+                                .weight = 12.5,
+                                .candidate = "digits-2",
+                                .stable_side = side(700, "p1"),
+                                .candidate_side = side(100, "p2")}}}));
+  EXPECT_EQ(Decoded({{"podUID", "p1"}}), (api::Report{.pod_uid = "p1", .attempt = 0}));
+}
+
+TEST(SplitReport, ACounterThatCannotBeRightIsAbsent) {
+  const api::CountedEvents none;
+  EXPECT_NE(WithErrors("bad", 700), none);
+  EXPECT_EQ(WithErrors("bad", 701), none);
+  for (const char* field : {"requests", "bad"}) {
+    for (const json& value : {json(-1), json(1.5), json("7"), json(nullptr), json(1e300),
+                              json(2'000'000'000'000), json(std::uint64_t{18446744073709551615U})}) {
+      EXPECT_EQ(WithErrors(field, value), none) << field << value;
+    }
+  }
+  for (const char* at : {"[[1]]", "[[1,2,3]]", "[[-1,2]]", "[[1,-2]]", "[[1,2.5]]", "[7]", "[null]"}) {
+    EXPECT_EQ(WithErrors("at", json::parse(at)), none) << at;
+  }
+}
+
+TEST(SplitReport, CountersOfSlownessAreKnownByTheirPlaces) {
+  const auto slow = [](auto change) {
+    return WithSegment([&](json& in) { change(in["revisions"]["digits-1"]["counted"]["p1"]["slow"]); })
+        .stable_side.pods.at(0)
+        .slow.size();
+  };
+  EXPECT_EQ(slow([](json&) {}), 3U);
+  EXPECT_EQ(slow([](json& in) { in.erase(1); }), 0U);
+  EXPECT_EQ(slow([](json& in) { in.push_back(in[0]); }), 0U);
+  EXPECT_EQ(slow([](json& in) { in[1]["bad"] = -1; }), 0U);
+}
+
+TEST(SplitReport, NoNumberOfASideIsNegativeNorSomeOfIt) {
+  const auto side = [](auto change) {
+    return WithSegment([&](json& in) { change(in["revisions"]["digits-1"]); }).stable_side;
+  };
+  EXPECT_EQ(side([](json& in) { in["bad"]["error"] = 699; }).bad, 700);
+  for (const char* bad : {R"({"error": 700, "hopFailure": 1})", R"({"error": -1, "hopFailure": 1})",
+                          R"({"error": 1, "hopFailure": 0.5})", R"({"error": 1})", "{}"}) {
+    const auto found = side([&](json& in) { in["bad"] = json::parse(bad); });
+    EXPECT_EQ(found.requests, 0) << bad;
+    EXPECT_EQ(found.bad, 0) << bad;
+  }
+  for (const char* latency : {"[0,1,2]", "[0,1,2,3,4]", "[0,-1,2,3]", R"([0,"1",2,3])", "7"}) {
+    EXPECT_THAT(side([&](json& in) { in["latency"] = json::parse(latency); }).latency, IsEmpty()) << latency;
+  }
+  for (const char* sessions :
+       {R"({"counted": 1, "bad": 2, "oneIn": 1})", R"({"counted": 1, "bad": 0, "oneIn": 0})",
+        R"({"counted": -1, "bad": 0, "oneIn": 1})", R"({"counted": 1, "bad": 0})"}) {
+    const auto found = side([&](json& in) { in["sessions"] = json::parse(sessions); });
+    EXPECT_EQ(found.sessions + found.bad_sessions + found.sessions_one_in, 0) << sessions;
+  }
+}
+
+TEST(SplitReport, WhatIsOutOfBoundsIsNothing) {
+  json document = Splitting();
+  for (const json& weight : {json(-1), json(100.5), json(1e308), json("7")}) {
+    document["split"]["weight"] = document["split"]["weightInForce"] = weight;
+    EXPECT_EQ(Decoded(document).split.weight, 0) << weight;
+    EXPECT_EQ(Decoded(document).split.weight_in_force, 0) << weight;
+  }
+  for (const json& epoch : {json(-1), json(std::int64_t{1} << 54), json(1.5), json("9")}) {
+    document["lastEpoch"] = epoch;
+    EXPECT_EQ(Decoded(document).last_epoch, 0) << epoch;
+  }
+  for (const std::string& certificate :
+       {std::string(64, 'a'), "sha256:" + std::string(63, 'a'), "sha256:" + std::string(64, 'A'),
+        "sha256:" + std::string(64, 'g'), "sha512:" + std::string(64, 'a')}) {
+    document["hop"]["certificate"] = certificate;
+    EXPECT_EQ(Decoded(document).hop_certificate, "") << certificate;
+  }
+  for (const char* bounds : {"[0.1, 0.1]", "[0.2, 0.1]", "[0, 1]", "[-1, 1]", R"([1, "x"])"}) {
+    document["split"]["latencyBounds"] = json::parse(bounds);
+    EXPECT_THAT(Decoded(document).split.latency_bounds, IsEmpty()) << bounds;
+  }
+}
+
+TEST(SplitReport, IsNotLargerThanItsBoundsAndKeepsTheNewest) {
+  json document = Splitting();
+  const std::string large(5000, 'x');
+  document["split"]["id"] = document["split"]["candidate"] = large;
+  json& segments = document["split"]["segments"];
+  json& side = segments[0]["revisions"]["digits-1"];
+  for (int i = 0; i < 300; ++i) side["counted"][std::to_string(i) + large] = side["counted"]["p1"];
+  json& at = segments[0]["revisions"]["digits-2"]["counted"]["p2"]["errors"]["at"];
+  at = json::array();
+  for (int i = 1; i <= 100; ++i) at.push_back({i, 1});
+  for (int i = 2; i <= 20; ++i) {
+    segments.push_back(segments[0]);
+    segments.back()["label"] = "step-" + std::to_string(i);
+  }
+  const api::Split split = Decoded(document).split;
+  EXPECT_LT(split.id.size(), 1100U);
+  EXPECT_LT(split.candidate.size(), 1100U);
+  ASSERT_EQ(split.segments.size(), 8U);
+  EXPECT_EQ(split.segments.back().label, "step-20");
+  const auto& pods = split.segments.back().stable_side.pods;
+  EXPECT_EQ(pods.size(), 256U);
+  for (const auto& pod : pods) EXPECT_LT(pod.pod_uid.size(), 1100U);
+  const auto& runs = split.segments.back().candidate_side.pods.at(0).errors.at;
+  ASSERT_EQ(runs.size(), 64U);
+  EXPECT_EQ(runs.back().first, 100);
+}
+
+TEST(Decode, KeepsOfAConfigMapTheKeysOnly) {
+  const auto map = From(DecodeConfigMap, R"({"metadata": {"name": "digits-operator-keys"},
+      "data": {"operator.pem": "a", "config.json": "{}", "b.pem": "c", "pem": "d"}})");
+  ASSERT_TRUE(map);
+  EXPECT_EQ(map->keys, (std::map<std::string, std::string>{{"operator.pem", "a"}, {"b.pem", "c"}}));
 }
 
 }  // namespace
