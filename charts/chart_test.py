@@ -81,10 +81,11 @@ def granted(objects):
         space = binding["metadata"].get("namespace")
         where = "own" if space == SYSTEM else "watched"
         for rule in roles[binding["roleRef"]["kind"], space, binding["roleRef"]["name"]]:
-            assert set(rule) == {"apiGroups", "resources", "verbs"}
-            for group, resource, verb in itertools.product(rule["apiGroups"], rule["resources"], rule["verbs"]):
+            assert set(rule) - {"resourceNames"} == {"apiGroups", "resources", "verbs"}
+            for group, resource, only, verb in itertools.product(
+                    rule["apiGroups"], rule["resources"], rule.get("resourceNames", [""]), rule["verbs"]):
                 resource, _, sub = resource.partition("/")
-                name = resource + ("." + group if group else "") + ("/" + sub if sub else "")
+                name = resource + ("." + group if group else "") + ("/" + sub if sub else "") + ("=" + only if only else "")
                 result.add((where, name, verb))
     return result
 
@@ -290,7 +291,7 @@ def test_with_watch_namespaces_the_same_is_granted_in_those_only():
     objects = render(values="watchNamespaces: [team-a, team-b]")
     assert granted(objects) == listed()
     assert not of_kind(objects, "ClusterRoleBinding")
-    assert sorted(each["metadata"]["namespace"] for each in of_kind(objects, "RoleBinding")) == [SYSTEM, "team-a", "team-b"]
+    assert sorted(each["metadata"]["namespace"] for each in of_kind(objects, "RoleBinding")) == [SYSTEM, SYSTEM, "team-a", "team-b"]
     [args] = [pod["containers"][0]["args"] for pod in pod_specs(objects)]
     assert "--watch-namespaces=team-a,team-b" in args
 
@@ -302,10 +303,12 @@ def test_watching_its_own_namespace_keeps_the_lease_and_the_work_apart():
 
 
 @needs_helm
-def test_nothing_may_read_secrets_or_use_wildcards():
+def test_nothing_may_read_secrets_but_its_own_key_or_use_wildcards():
     for each in render():
         for rule in each.get("rules", []):
-            assert "secrets" not in rule["resources"]
+            if "secrets" in rule["resources"]:
+                assert (each["kind"], each["metadata"]["namespace"]) == ("Role", SYSTEM)
+                assert rule["verbs"] == (["get"] if rule.get("resourceNames") == ["pilotlight-operator-key"] else ["create"])
             assert "*" not in rule["resources"] + rule["verbs"] + rule["apiGroups"]
 
 
@@ -361,11 +364,14 @@ def test_the_api_server_takes_the_manifest_as_it_is(cluster):
 
 def test_can_i_list_says_what_rbac_txt_lists(cluster):
     def can(account, namespace):
-        """{(resource, verb)} that `kubectl auth can-i --list` shows for an account, paths such as /healthz left out."""
+        """{(resource, verb)} that `kubectl auth can-i --list` shows for an account, paths such as /healthz left out. Its
+        columns: resource, paths, names, verbs."""
         text = kubectl("auth", "can-i", "--list", "-n", namespace, f"--as=system:serviceaccount:{account}").stdout
         rows = [line.split("[") for line in text.splitlines()[1:]]
         assert rows, f"no answer for {account}"
-        return {(row[0].strip(), verb) for row in rows if row[0].strip() for verb in row[-1].rstrip("]").split()}
+        words = lambda column: column.strip().rstrip("]").split()
+        return {(row[0].strip() + ("=" + name if name else ""), verb) for row in rows if row[0].strip()
+                for name in words(row[-2]) or [""] for verb in words(row[-1])}
     account = f"{SYSTEM}:pilotlight-operator"
     for namespace, places in (("default", {"watched"}), (SYSTEM, {"watched", "own"})):
         everybody = can("default:nobody-in-particular", namespace)

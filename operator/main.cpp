@@ -22,6 +22,7 @@
 #include "common/log/log.h"
 #include "common/time/clock.h"
 #include "operator/api/model_deployment.h"
+#include "operator/control/key_secret.h"
 #include "operator/control/perform.h"
 #include "operator/control/reconciler.h"
 #include "operator/control/scraper.h"
@@ -71,8 +72,9 @@ void Declare(CLI::App& app, Flags& flags) {
       ->delimiter(',');
   app.add_flag("--leader-elect,!--no-leader-elect", flags.leader_elect,
                "Work only while holding the Lease pilotlight-operator. Default: yes");
-  app.add_option("--namespace", flags.ns,
-                 "Where the Lease lives. Default: the kubeconfig's or the pod's namespace")
+  app.add_option(
+         "--namespace", flags.ns,
+         "Where the Lease and the key's Secret live. Default: the kubeconfig's or the pod's namespace")
       ->envname("POD_NAMESPACE");
   app.add_option("--pod-name", flags.pod, "Who we are, in the Lease and in Events. Default: the host's name")
       ->envname("POD_NAME");
@@ -200,16 +202,17 @@ int Work(const Flags& flags, kube::Client& client, kube::Transport& transport, c
   if (!found) return 0;
   const auto& [resources, apis] = *found;
   const std::string name = flags.pod.empty() ? HostName() : flags.pod;
+  const std::string ns = flags.ns.empty() ? config.ns : flags.ns;
+  // Before it leads, and so by all who may lead: it is written once, by whoever is first.
+  const control::OperatorKeys keys = control::ObtainKeys(client, {ns, control::kKeySecret}, clock, stop);
 
   kube::ManagerOptions options{.namespaces = flags.namespaces, .leader_election = std::nullopt};
   kube::Mandate mandate(clock);
   kube::MandatedTransport mandated(transport, mandate);
   kube::Client writer(flags.leader_elect ? static_cast<kube::Transport&>(mandated) : transport);
   if (flags.leader_elect) {
-    options.leader_election =
-        kube::LeaderElectorOptions{.lease = {flags.ns.empty() ? config.ns : flags.ns, "pilotlight-operator"},
-                                   .identity = Identity(name),
-                                   .mandate = &mandate};
+    options.leader_election = kube::LeaderElectorOptions{
+        .lease = {ns, "pilotlight-operator"}, .identity = Identity(name), .mandate = &mandate};
   }
   kube::Manager manager(std::move(options), transport, client, clock, metrics);
   kube::EventRecorder events(writer, EventsOf(apis), "pilotlight.dev/operator", name, clock, metrics);
@@ -221,10 +224,15 @@ int Work(const Flags& flags, kube::Client& client, kube::Transport& transport, c
   const control::Stores stores = control::Watch(manager, resources, [&](const kube::Key& key, bool initial) {
     queue->Add(key, initial ? kube::kLowPriority : kube::kNormalPriority);
   });
-  control::Scraper scraper(
-      {.port = flags.sidecar_admin_port, .changed = [&](const kube::Key& key) { queue->Add(key); }}, clock);
+  control::Scraper scraper({.port = flags.sidecar_admin_port,
+                            .key = keys.signing,
+                            .mandate = flags.leader_elect ? &mandate : nullptr,
+                            .metrics = &metrics,
+                            .changed = [&](const kube::Key& key) { queue->Add(key); }},
+                           clock);
   control::Performer performer(writer, events, gate, stores, resources);
-  control::Reconciler reconciler(stores, performer, scraper, gate, {.sidecar_image = flags.sidecar_image},
+  control::Reconciler reconciler(stores, performer, scraper, gate,
+                                 {.sidecar_image = flags.sidecar_image, .operator_keys = keys.published},
                                  clock);
   kube::Controller controller(
       {.name = "modeldeployment",

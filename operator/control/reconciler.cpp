@@ -7,7 +7,6 @@
 #include "common/time/clock.h"
 #include "operator/control/scraper.h"
 #include "operator/kube/write_gate.h"
-#include "operator/plan/plan.h"
 
 namespace pilotlight::control {
 namespace {
@@ -28,13 +27,14 @@ std::vector<ScrapeTarget> Targets(const plan::Observed& seen, const plan::Decisi
 }  // namespace
 
 Reconciler::Reconciler(Stores stores, Performer& performer, Scraper& scraper, kube::WriteGate& gate,
-                       plan::Settings settings, Clock& clock)
+                       plan::Settings settings, Clock& clock, Decide decide)
     : stores_(stores),
       performer_(performer),
       scraper_(scraper),
       gate_(gate),
       settings_(std::move(settings)),
-      clock_(clock) {}
+      clock_(clock),
+      decide_(std::move(decide)) {}
 
 ReconcileResult Reconciler::Reconcile(const kube::ReconcileContext& context) {
   const auto model = stores_.models->Get(context.key);
@@ -50,7 +50,7 @@ ReconcileResult Reconciler::Reconcile(const kube::ReconcileContext& context) {
     if (auto report = scraper_.ReportOf(pod.meta.uid)) seen.reports.emplace(pod.meta.uid, std::move(*report));
   }
 
-  const plan::Decision decision = plan::Plan(seen);
+  const plan::Decision decision = decide_(seen);
 
   scraper_.Want(context.key, Targets(seen, decision));
   if (decision.status) {
@@ -64,6 +64,7 @@ ReconcileResult Reconciler::Reconcile(const kube::ReconcileContext& context) {
       return GiveUp(context.key, seen.model.generation, done.error());
     }
   }
+  scraper_.Tell(context.key, decision.orders);
   if (seen.problem) {
     // It is over: the status shall say so.
     const std::scoped_lock lock(mutex_);

@@ -1,6 +1,7 @@
 #pragma once
 
 #include <cstdint>
+#include <functional>
 #include <map>
 #include <mutex>
 #include <optional>
@@ -9,6 +10,7 @@
 #include "operator/control/stores.h"
 #include "operator/kube/controller.h"
 #include "operator/plan/observed.h"
+#include "operator/plan/plan.h"
 
 namespace pilotlight {
 class Clock;
@@ -21,15 +23,18 @@ namespace pilotlight::control {
 
 class Scraper;
 
-// One ModelDeployment: observe, decide, write the status, act in order, stop at the first failure.
+using Decide = std::function<plan::Decision(const plan::Observed&)>;
+
+// One ModelDeployment: observe, decide, write the status, act in order, stop at the first failure; if there
+// was none, tell the sidecars.
 //
 // Remembers nothing that a restart could lose, but for why the last try failed. Thread-safety: Reconcile may
 // be called from any thread, for one key at a time.
 class Reconciler {
  public:
-  // All of them must outlive the reconciler.
+  // All of them must outlive the reconciler. `decide` is there for tests.
   Reconciler(Stores stores, Performer& performer, Scraper& scraper, kube::WriteGate& gate,
-             plan::Settings settings, Clock& clock);
+             plan::Settings settings, Clock& clock, Decide decide = plan::Plan);
 
   kube::ReconcileResult Reconcile(const kube::ReconcileContext& context);
 
@@ -48,6 +53,7 @@ class Reconciler {
   kube::WriteGate& gate_;
   const plan::Settings settings_;
   Clock& clock_;
+  const Decide decide_;
   std::mutex mutex_;
   std::map<kube::Key, Remembered> problems_;
 };

@@ -3,9 +3,15 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <condition_variable>
 #include <map>
+#include <mutex>
 #include <nlohmann/json.hpp>
 
+#include "common/http/message.h"
+#include "common/http/server.h"
+#include "common/text/base64.h"
+#include "operator/control/operator_key.h"
 #include "operator/control/scraper.h"
 #include "operator/control/testing/world.h"
 
@@ -146,6 +152,75 @@ TEST_F(Reconciling, TakesNothingForItsOwnThatAnotherOwns) {
   ASSERT_TRUE(services_.Upsert("", buffer.view()));
   Reconcile();
   EXPECT_THAT(Writes(), ::testing::Contains("POST services")) << "to learn whose it is";
+}
+
+// Orders end at a sidecar on loopback.
+class Ordering : public Reconciling {
+ protected:
+  Ordering() : server_("127.0.0.1:0", [this](const http::Request& request) { return Sidecar(request); }) {
+    See(Model());
+    const kube::JsonBuffer pod(R"({"metadata": {"name": "digits-1-x", "namespace": "ml", "uid": "p1",
+      "resourceVersion": "5", "labels": {"app.kubernetes.io/instance": "digits",
+      "app.kubernetes.io/managed-by": "pilotlight"}}, "status": {"podIP": "127.0.0.1", "phase": "Running"}})");
+    EXPECT_TRUE(pods_.Upsert("", pod.view()));
+  }
+
+  http::Response Sidecar(const http::Request& request) {
+    const std::scoped_lock lock(mutex_);
+    if (request.method == "GET") return {.body = R"({"podUID": "p1"})"};
+    const json envelope = json::parse(request.body);
+    told_.push_back(json::parse(DecodeBase64(envelope["payload"].get<std::string>()).value())["epoch"]);
+    writes_before_ = Writes().size();
+    changed_.notify_all();
+    return {.body = "{}"};
+  }
+  static std::uint16_t Started(http::Server& server) {
+    const auto started = server.start();
+    EXPECT_TRUE(started) << started.error();
+    return server.port();
+  }
+  // One action, then one order.
+  plan::Decision Decision(const plan::Observed& seen) const {
+    plan::Decision decision;
+    decision.probe = {seen.pods.at(0).meta.uid};
+    decision.actions = {plan::Create{plan::Kind::kConfigMap, "x", {{"metadata", {{"name", "x"}}}}}};
+    decision.orders = {
+        {.pod_uid = "p1", .revision = "r", .call = "PUT /split", .epoch = epoch_, .body = json::object()}};
+    return decision;
+  }
+  bool AwaitOrder() {
+    std::unique_lock lock(mutex_);
+    return changed_.wait_for(lock, std::chrono::seconds(20), [this] { return !told_.empty(); });
+  }
+
+  std::mutex mutex_;
+  std::condition_variable changed_;
+  std::vector<std::int64_t> told_;
+  std::size_t writes_before_ = 0;
+  std::int64_t epoch_ = 1;
+  http::Server server_;
+  Scraper teller_{
+      {.port = Started(server_), .key = std::make_shared<const OperatorKey>(OperatorKey::Make().value())},
+      clock_};
+  Reconciler ordering_{stores_,
+                       performer_,
+                       teller_,
+                       gate_,
+                       {.sidecar_image = "sidecar:1"},
+                       clock_,
+                       [this](const plan::Observed& seen) { return Decision(seen); }};
+};
+
+TEST_F(Ordering, SidecarsAreToldWhenAllElseIsDoneAndNotIfItFailed) {
+  errors_["POST configmaps"] = kube::StatusError(500, "InternalError");
+  ordering_.Reconcile({.key = {"ml", "digits"}, .stop = stop_.get_token(), .log = {}});
+  errors_.clear();
+  epoch_ = 2;
+  ordering_.Reconcile({.key = {"ml", "digits"}, .stop = stop_.get_token(), .log = {}});
+  ASSERT_TRUE(AwaitOrder());
+  const std::scoped_lock lock(mutex_);
+  EXPECT_THAT(told_, ElementsAre(2));
+  EXPECT_EQ(writes_before_, 2U) << "the one that failed, and the one that did not";
 }
 
 }  // namespace

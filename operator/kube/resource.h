@@ -29,6 +29,9 @@ inline Resource Services() {
 inline Resource ReplicaSets() {
   return {"apps", "v1", "replicasets", "ReplicaSet", true};
 }
+inline Resource Secrets() {
+  return {"", "v1", "secrets", "Secret", true};
+}
 inline Resource Leases() {
   return {"coordination.k8s.io", "v1", "leases", "Lease", true};
 }

@@ -11,6 +11,7 @@ import pytest
 import yaml
 
 from harness.background import Background
+from harness.certificates import signing_key
 from harness.cluster import Cluster
 from harness.controlplane import OPERATOR_NAMESPACE, ControlPlane, find_program
 from harness.kube import ApiError
@@ -48,7 +49,7 @@ def stage() -> Iterator[Stage]:
 
 
 def install(plane: ControlPlane) -> None:
-    """The resource, and the rights that the chart gives the operator, with a token in place of a service account."""
+    """The resource, the rights that the chart gives the operator, with a token in place of a service account, and its key."""
     old = plane.version() < (1, 25)
     crd = yaml.safe_load((ROOT / "crds" / ("modeldeployments-no-cel.yaml" if old else "modeldeployments.yaml")).read_text())
     plane.kube.apply("customresourcedefinitions", crd)
@@ -57,6 +58,10 @@ def install(plane: ControlPlane) -> None:
     for item in yaml.safe_load_all(manifest.read_text()):
         if item and item["apiVersion"].startswith("rbac.authorization.k8s.io/"):
             plane.kube.apply(item["kind"].lower() + "s", item, item["metadata"].get("namespace", ""))
+
+    # As after the very first start: a run in which the operator makes its key has one write more.
+    plane.kube.create("secrets", {"metadata": {"name": "pilotlight-operator-key"},
+                                  "stringData": {"operator.pem": signing_key()}}, OPERATOR_NAMESPACE)
 
     def served() -> bool:
         try:

@@ -3,6 +3,7 @@
 #pragma once
 
 #include <functional>
+#include <optional>
 
 #include "common/time/fake_clock.h"
 #include "operator/control/decode.h"
@@ -36,7 +37,11 @@ class World {
   kube::Store<api::ModelDeployment> models_{{.decode = DecodeModelDeployment, .owner = {}, .on_change = {}}};
   kube::Store<api::ConfigMap> config_maps_{{.decode = DecodeConfigMap, .owner = {}, .on_change = {}}};
   kube::Store<api::ReplicaSet> replica_sets_{{.decode = DecodeReplicaSet, .owner = {}, .on_change = {}}};
-  kube::Store<api::Pod> pods_{{.decode = DecodePod, .owner = {}, .on_change = {}}};
+  kube::Store<api::Pod> pods_{{.decode = DecodePod,
+                               .owner = [](const kube::Object<api::Pod>& pod) -> std::optional<kube::Key> {
+                                 return kube::Key{pod.key.ns, pod.value.meta.instance};
+                               },
+                               .on_change = {}}};
   kube::Store<api::Service> services_{{.decode = DecodeService, .owner = {}, .on_change = {}}};
   kube::Store<api::DisruptionBudget> budgets_{
       {.decode = DecodeDisruptionBudget, .owner = {}, .on_change = {}}};

@@ -8,6 +8,11 @@ def _openssl(*arguments: object) -> None:
     subprocess.run(["openssl", *map(str, arguments)], check=True, capture_output=True)
 
 
+def signing_key() -> str:
+    """An Ed25519 private key in PEM."""
+    return subprocess.run(["openssl", "genpkey", "-algorithm", "ed25519"], check=True, capture_output=True, text=True).stdout
+
+
 class Authority:
     """Everything lies in `folder` as <name>.crt and <name>.key."""
 

@@ -12,6 +12,7 @@ from harness.background import Background
 # Where each resource that the tests speak of is served; a newer version is used where the server has it.
 _GROUPS = {
     "namespaces": ["/api/v1"], "pods": ["/api/v1"], "services": ["/api/v1"], "configmaps": ["/api/v1"],
+    "secrets": ["/api/v1"],
     "replicasets": ["/apis/apps/v1"], "leases": ["/apis/coordination.k8s.io/v1"],
     "modeldeployments": ["/apis/pilotlight.dev/v1alpha1"], "events": ["/apis/events.k8s.io/v1"],
     "customresourcedefinitions": ["/apis/apiextensions.k8s.io/v1"],
