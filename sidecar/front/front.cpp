@@ -115,6 +115,7 @@ struct Front::Parts {
   }
 
   void extend(nlohmann::json& document) const {
+    document["lastEpoch"] = orders.last_epoch();
     if (!options.hop_address.empty()) {
       document["hop"] = {{"port", hop_listener.port()},
                          {"certificate", fingerprint_text(hop_identity.fingerprint())}};

@@ -8,8 +8,9 @@
 #include <random>
 #include <set>
 
-#include "sidecar/front/split/bad_seconds.h"
 #include "sidecar/front/split/choice.h"
+#include "sidecar/front/split/counted_events.h"
+#include "sidecar/front/split/counted_pods.h"
 #include "sidecar/front/split/sessions.h"
 #include "sidecar/front/split/tally.h"
 
@@ -100,37 +101,105 @@ TEST(Sessions, ClosedOnesKeepTheirNumbers) {
   EXPECT_EQ(sessions.bad(), 1);
 }
 
-// Bad seconds.
+// Counted events.
 
-TEST(BadSeconds, APodIsBadOnceASecond) {
-  BadSeconds bad;
-  for (int i = 0; i < 50; ++i) bad.note("p", 1000);
-  bad.note("p", 1001);
-  bad.note("q", 1001);
-  bad.note("p", 1005);
-  EXPECT_EQ(bad.count(), 4);
-  EXPECT_EQ(bad.to_json(),
-            json::parse(R"({"p":{"count":3,"at":[[1000,2],[1005,1]]},"q":{"count":1,"at":[[1001,1]]}})"));
+class CountedEventsTest : public ::testing::Test {
+ protected:
+  void good(std::int64_t second) { events_.count(false, second, kRuns); }
+  void bad(std::int64_t second) { events_.count(true, second, kRuns); }
+  json counted() const { return events_.to_json(kRuns); }
+
+  static constexpr std::size_t kRuns = 32;
+  CountedEvents events_;
+};
+
+TEST_F(CountedEventsTest, ASecondIsOverWithItsFirstBadEvent) {
+  good(1000);
+  good(1000);
+  bad(1000);
+  for (int i = 0; i < 50; ++i) bad(1000);
+  for (int i = 0; i < 50; ++i) good(1000);
+  EXPECT_EQ(counted(), json::parse(R"({"requests":3,"bad":1,"at":[[1000,1]]})"));
+  good(1001);
+  EXPECT_EQ(counted(), json::parse(R"({"requests":4,"bad":1,"at":[[1000,1]]})"));
 }
 
-TEST(BadSeconds, AClockThatGoesBackALittleCountsNothingTwice) {
-  BadSeconds bad;
-  bad.note("p", 1000);
-  bad.note("p", 999);
-  bad.note("p", 1000);
-  EXPECT_EQ(bad.count(), 1);
+TEST_F(CountedEventsTest, BadSecondsInARowAreOneRun) {
+  for (const int second : {1000, 1001, 1002, 1005}) bad(second);
+  EXPECT_EQ(counted(), json::parse(R"({"requests":4,"bad":4,"at":[[1000,3],[1005,1]]})"));
+  good(1002);
+  EXPECT_EQ(counted()["requests"], 4) << "it is over";
 }
 
-TEST(BadSeconds, AreBounded) {
-  BadSeconds bad;
-  for (int pod = 0; pod < 500; ++pod) {
-    for (int second = 0; second < 200; second += 2) bad.note(std::to_string(pod), 1000 + second);
+TEST_F(CountedEventsTest, AClockThatGoesBackALittleCountsNothingTwice) {
+  bad(1000);
+  bad(999);
+  good(999);
+  bad(1000);
+  EXPECT_EQ(counted(), json::parse(R"({"requests":1,"bad":1,"at":[[1000,1]]})"));
+  bad(940);
+  EXPECT_EQ(counted()["bad"], 2) << "it was set";
+}
+
+TEST_F(CountedEventsTest, OfTheRunsTheLastAreKept) {
+  for (int second = 0; second < 200; second += 2) bad(1000 + second);
+  EXPECT_EQ(counted()["bad"], 100);
+  EXPECT_EQ(counted()["at"].size(), kRuns);
+  EXPECT_EQ(counted()["at"].back(), json({1198, 1}));
+  EXPECT_EQ(events_.to_json(2)["at"], (json{{1196, 1}, {1198, 1}}));
+  events_.count(true, 1300, 2);
+  EXPECT_EQ(counted()["at"], (json{{1198, 1}, {1300, 1}}));
+}
+
+// Counted pods.
+
+TEST(CountedPods, EachPodAndEachCounterHasSecondsOfItsOwn) {
+  CountedPods pods;
+  const CountedPods::Seconds threshold(0.1);
+  pods.answered("p", true, 1000);
+  pods.took("p", CountedPods::Seconds(0.13), threshold, 1000);
+  pods.took("p", CountedPods::Seconds(0.01), threshold, 1000);
+  pods.answered("q", false, 1000);
+  const auto counted = pods.to_json(true);
+  EXPECT_EQ(counted["p"], json::parse(R"({"errors":{"requests":1,"bad":1,"at":[[1000,1]]},"slow":[
+      {"requests":1,"bad":1,"at":[[1000,1]]},
+      {"requests":1,"bad":1,"at":[[1000,1]]},
+      {"requests":2,"bad":0,"at":[]}]})"));
+  EXPECT_EQ(counted["q"]["errors"], json::parse(R"({"requests":1,"bad":0,"at":[]})"));
+}
+
+TEST(CountedPods, SlowIsWhatTakesLongerAndNotWhatTakesAsLong) {
+  CountedPods pods;
+  std::int64_t second = 1000;
+  for (const double took : {0.125, 0.126, 0.15625, 0.157, 0.1875, 0.188}) {
+    pods.took("p", CountedPods::Seconds(took), CountedPods::Seconds(0.125), ++second);
   }
-  const auto document = bad.to_json();
-  EXPECT_EQ(document.size(), BadSeconds::kMostPods);
-  EXPECT_EQ(document["0"]["at"].size(), BadSeconds::kMostRuns);
-  EXPECT_EQ(document["0"]["count"], 100);
-  EXPECT_EQ(document["0"]["at"].back(), json({1198, 1}));
+  const auto slow = pods.to_json(true)["p"]["slow"];
+  EXPECT_EQ(slow[0]["bad"], 5);
+  EXPECT_EQ(slow[1]["bad"], 3);
+  EXPECT_EQ(slow[2]["bad"], 1);
+  for (const auto& each : slow) EXPECT_EQ(each["requests"], 6);
+}
+
+TEST(CountedPods, WithoutAThresholdNothingIsSlow) {
+  CountedPods pods;
+  pods.took("p", CountedPods::Seconds(5), CountedPods::Seconds(0), 1000);
+  EXPECT_TRUE(pods.to_json(true).empty());
+}
+
+TEST(CountedPods, AreBounded) {
+  CountedPods pods;
+  const auto all_bad = [&](const std::string& name) {
+    for (int second = 0; second < 200; second += 2) pods.answered(name, true, 1000 + second);
+  };
+  for (int pod = 0; pod < 8; ++pod) all_bad(std::to_string(pod));
+  EXPECT_EQ(pods.to_json(false)["0"]["errors"]["at"].size(), CountedPods::kMostRuns);
+  for (int pod = 8; pod < 500; ++pod) all_bad(std::to_string(pod));
+  const auto document = pods.to_json(false);
+  EXPECT_EQ(document.size(), CountedPods::kMostPods);
+  EXPECT_EQ(document["0"]["errors"]["bad"], 100);
+  EXPECT_EQ(document["0"]["errors"]["at"], (json{{1196, 1}, {1198, 1}})) << "the more pods, the fewer runs";
+  EXPECT_FALSE(document["0"].contains("slow"));
 }
 
 // The tally.
@@ -138,19 +207,20 @@ TEST(BadSeconds, AreBounded) {
 class TallyTest : public ::testing::Test {
  protected:
   void count(Arm arm, Verdict verdict, const char* pod = "own", std::uint64_t session = 1,
-             double took = 0.003) {
+             double took = 0.003, std::int64_t second = 1000) {
     tally_.count({.segment = tally_.segment(),
                   .arm = arm,
                   .verdict = verdict,
                   .pod = pod,
                   .session = session,
                   .took = std::chrono::duration<double>(took),
-                  .now = system_clock::time_point(seconds(1000))});
+                  .now = system_clock::time_point(seconds(second))});
   }
   json last() const { return tally_.to_json("r1").back(); }
 
   Tally tally_;
-  Tally::Rules rules_{.hundredths = 500, .salt = "s", .sticky_header = "", .candidate = "r2"};
+  Tally::Rules rules_{
+      .hundredths = 500, .salt = "s", .sticky_header = "", .candidate = "r2", .label = "step-1"};
   system_clock::time_point now_{seconds(1'795'651'200)};
 };
 
@@ -166,20 +236,45 @@ TEST_F(TallyTest, BothArmsAreCountedInTheSameWay) {
   count(Arm::kCandidate, Verdict::kCancelled, "p2");
   const auto segment = last();
   EXPECT_EQ(segment["epoch"], 3);
+  EXPECT_EQ(segment["label"], "step-1");
+  EXPECT_EQ(segment["candidate"], "r2");
   EXPECT_EQ(segment["weight"], 5.0);
   EXPECT_EQ(segment["appliedAt"], "2026-11-26T00:00:00Z");
   const auto& stable = segment["revisions"]["r1"];
   EXPECT_EQ(stable["requests"], 7);
   EXPECT_EQ(stable["bad"], (json{{"error", 1}, {"hopFailure", 0}}));
   EXPECT_EQ(stable["clientErrors"], 1);
-  EXPECT_EQ(stable["badSeconds"], 1);
+  EXPECT_EQ(stable["counted"], json::parse(R"({"own":{"errors":{"requests":6,"bad":1,"at":[[1000,1]]}}})"))
+      << "the client's error came when the second was over";
   const auto& candidate = segment["revisions"]["r2"];
   EXPECT_EQ(candidate["requests"], 4);
   EXPECT_EQ(candidate["bad"], (json{{"error", 1}, {"hopFailure", 2}}));
-  EXPECT_EQ(candidate["badSeconds"], 2) << "two pods in one second";
+  EXPECT_EQ(candidate["counted"], json::parse(R"({"p1":{"errors":{"requests":2,"bad":1,"at":[[1000,1]]}},
+                                                  "p2":{"errors":{"requests":1,"bad":1,"at":[[1000,1]]}}})"))
+      << "two pods in one second, and what was cancelled is no event";
   EXPECT_EQ(candidate["cancelled"], 1);
   EXPECT_FALSE(candidate.contains("sessions"));
   EXPECT_EQ(tally_.total(Arm::kCandidate, Verdict::kHopFailure), 2);
+}
+
+TEST_F(TallyTest, SlowIsCountedOfWhatIsNotBadAndWithAThresholdOnly) {
+  tally_.apply(1, rules_, now_);
+  count(Arm::kCandidate, Verdict::kGood, "p", 1, 5);
+  EXPECT_FALSE(last()["revisions"]["r2"]["counted"]["p"].contains("slow"));
+  rules_.slow_threshold = Tally::Seconds(0.1);
+  tally_.apply(2, rules_, now_);
+  std::int64_t second = 1000;
+  count(Arm::kCandidate, Verdict::kGood, "p", 1, 0.11, ++second);
+  count(Arm::kCandidate, Verdict::kGood, "p", 1, 0.05, ++second);
+  count(Arm::kCandidate, Verdict::kClientError, "p", 1, 0.2, ++second);
+  for (const auto verdict : {Verdict::kError, Verdict::kHopFailure, Verdict::kCancelled}) {
+    count(Arm::kCandidate, verdict, "p", 1, 0.2, ++second);
+  }
+  const auto counted = last()["revisions"]["r2"]["counted"]["p"];
+  EXPECT_EQ(counted["errors"]["requests"], 5);
+  EXPECT_EQ(counted["slow"], json::parse(R"([{"requests":3,"bad":2,"at":[[1001,1],[1003,1]]},
+                                             {"requests":3,"bad":1,"at":[[1003,1]]},
+                                             {"requests":3,"bad":1,"at":[[1003,1]]}])"));
 }
 
 TEST_F(TallyTest, OfStickySplitsSessionsAreCounted) {
@@ -219,9 +314,9 @@ TEST_F(TallyTest, ARenewedSplitGoesOnAndAnotherBeginsAnew) {
   tally_.apply(3, rules_, now_);
   EXPECT_EQ(last()["epoch"], 3);
   EXPECT_EQ(last()["revisions"]["r1"]["requests"], 0);
-  for (const auto& change :
-       std::vector<std::function<void()>>{[&] { rules_.salt = "t"; }, [&] { rules_.candidate = "r3"; },
-                                          [&] { rules_.sticky_header = "h"; }}) {
+  for (const auto& change : std::vector<std::function<void()>>{
+           [&] { rules_.salt = "t"; }, [&] { rules_.candidate = "r3"; }, [&] { rules_.sticky_header = "h"; },
+           [&] { rules_.label = "step-2"; }, [&] { rules_.slow_threshold = Tally::Seconds(1); }}) {
     const auto before = tally_.segment();
     change();
     tally_.apply(before + 1, rules_, now_);
@@ -260,15 +355,21 @@ TEST_F(TallyTest, WhatIsNotSplitIsToldApart) {
   EXPECT_EQ(last()["revisions"]["r1"]["requests"], 0);
 }
 
-TEST_F(TallyTest, StaysSmall) {
+TEST_F(TallyTest, AtItsWorstItFitsIntoWhatTheOperatorReads) {
   rules_.sticky_header = "h";
-  for (std::uint64_t epoch = 1; epoch <= 10; ++epoch) {
+  rules_.slow_threshold = Tally::Seconds(0.1);
+  for (std::uint64_t epoch = 1; epoch <= 5; ++epoch) {
     rules_.hundredths = static_cast<unsigned>(epoch);
     tally_.apply(epoch, rules_, now_);
-    for (int i = 0; i < 200; ++i)
-      count(Arm::kCandidate, Verdict::kError, std::to_string(i).c_str(), epoch * 1000 + i);
+    for (int i = 0; i < 200; ++i) {
+      const auto pod = std::format("{:036}", i);
+      for (std::int64_t second = 1'795'651'200; second < 1'795'651'300; second += 2) {
+        count(Arm::kCandidate, Verdict::kError, pod.c_str(), epoch * 1000 + i, 1, second);
+        count(Arm::kCandidate, Verdict::kGood, pod.c_str(), epoch * 1000 + i, 1, second);
+      }
+    }
   }
-  EXPECT_LT(tally_.to_json("r1").dump().size(), 40'000);
+  EXPECT_LT(tally_.to_json("r1").dump().size(), 224 * 1024);
 }
 
 }  // namespace

@@ -51,6 +51,16 @@ std::string text(const json& object, const char* name, std::string_view field) {
   return result;
 }
 
+// The operator's own, which is only given back. Empty if there is none.
+std::string word(const json& object, const char* name) {
+  const auto* value = find(object, name);
+  if (value == nullptr) return {};
+  if (!value->is_string() || value->get_ref<const std::string&>().size() > kMostText) {
+    refuse(name, std::format("is not a text of at most {} bytes", kMostText));
+  }
+  return value->get<std::string>();
+}
+
 const json::array_t& list(const json& object, const char* name, std::size_t most) {
   static const json::array_t kNone;
   const auto* value = find(object, name);
@@ -133,12 +143,23 @@ void read_how(const json& body, SplitDocument& split) {
   }
 }
 
+void read_counting(const json& body, SplitDocument& split) {
+  split.id = word(body, "id");
+  split.segment = word(body, "segment");
+  if (const auto* threshold = find(body, "latencyThresholdSeconds"); threshold != nullptr) {
+    const double seconds = threshold->is_number() ? threshold->get<double>() : 0;
+    if (!(seconds > 0)) refuse("latencyThresholdSeconds", "is not a number of seconds above 0");
+    split.latency_threshold = std::chrono::duration<double>(seconds);
+  }
+}
+
 SplitDocument read(const json& body, std::string_view own, bool loopback) {
   if (!body.is_object()) refuse("the body", "is not an object");
   SplitDocument split;
   split.hundredths = hundredths(body);
   split.salt = text(body, "salt", "salt");
   read_how(body, split);
+  read_counting(body, split);
   split.allow_revision_header = flag(body, "allowRevisionHeader", false);
   split.stable_is_full = flag(body, "stableIsFull", std::nullopt);
   const auto* expires = find(body, "expiresAt");

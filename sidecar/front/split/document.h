@@ -24,8 +24,11 @@ struct SplitPeer {
 
 // The body of PUT /split (docs/sidecar.md).
 struct SplitDocument {
-  unsigned hundredths = 0;    // of a percent: the weight, 0 to 10,000
-  std::string salt;           // of the rollout's attempt
+  unsigned hundredths = 0;  // of a percent: the weight, 0 to 10,000
+  std::string salt;         // of the rollout's attempt
+  std::string id;           // the operator's own word for what it asks for
+  std::string segment;      // and for the segment of counting; another one begins another
+  std::chrono::duration<double> latency_threshold{0};  // from which a request is slow; zero: there is none
   std::string sticky_header;  // whose value is a session; empty: each request for itself
   bool fallback = true;       // answer here what the candidate fails
   std::uint64_t hold_bytes = 1024 * 1024;

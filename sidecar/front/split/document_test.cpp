@@ -2,6 +2,7 @@
 
 #include <gmock/gmock.h>
 
+#include <format>
 #include <nlohmann/json.hpp>
 
 namespace pilotlight::front {
@@ -43,6 +44,9 @@ TEST(SplitDocument, IsReadWithItsDefaults) {
   EXPECT_EQ(split->hundredths, 1250);
   EXPECT_EQ(split->salt, "attempt-1");
   EXPECT_EQ(split->sticky_header, "");
+  EXPECT_EQ(split->id, "");
+  EXPECT_EQ(split->segment, "");
+  EXPECT_EQ(split->latency_threshold.count(), 0);
   EXPECT_TRUE(split->fallback);
   EXPECT_EQ(split->hold_bytes, 1024 * 1024);
   EXPECT_EQ(split->hop_timeout.count(), 5);
@@ -62,6 +66,9 @@ TEST(SplitDocument, IsReadWithAllThatItMaySay) {
   body["holdBytes"] = 0U;
   body["hopTimeoutSeconds"] = 0.25;
   body["allowRevisionHeader"] = true;
+  body["id"] = "digits, step 2 of 4";
+  body["segment"] = std::string(128, 's');
+  body["latencyThresholdSeconds"] = 0.02;
   body["later"] = {1, 2};
   const auto split = parse_split(body, "r1", false);
   ASSERT_TRUE(split) << split.error();
@@ -70,6 +77,9 @@ TEST(SplitDocument, IsReadWithAllThatItMaySay) {
   EXPECT_EQ(split->hold_bytes, 0);
   EXPECT_EQ(split->hop_timeout.count(), 0.25);
   EXPECT_TRUE(split->allow_revision_header);
+  EXPECT_EQ(split->id, "digits, step 2 of 4");
+  EXPECT_EQ(split->segment, std::string(128, 's'));
+  EXPECT_EQ(split->latency_threshold.count(), 0.02);
 }
 
 TEST(SplitDocument, NeedsNeitherPeersNorCallers) {
@@ -175,6 +185,17 @@ TEST(SplitDocument, WhatItDoesNotSayPlainlyIsRefused) {
   for (const json& seconds : {json(0), json(-1), json(301), json("5")}) {
     EXPECT_THAT(why([&](json& b) { b["hopTimeoutSeconds"] = seconds; }),
                 HasSubstr("hopTimeoutSeconds is not"));
+  }
+  for (const char* name : {"id", "segment"}) {
+    for (const json& word : {json(std::string(129, 'x')), json(1), json::array()}) {
+      EXPECT_EQ(why([&](json& b) { b[name] = word; }),
+                std::format("{} is not a text of at most 128 bytes", name));
+    }
+    EXPECT_EQ(why([&](json& b) { b[name] = ""; }), "accepted");
+  }
+  for (const json& seconds : {json(0), json(-1), json("5"), json(true)}) {
+    EXPECT_EQ(why([&](json& b) { b["latencyThresholdSeconds"] = seconds; }),
+              "latencyThresholdSeconds is not a number of seconds above 0");
   }
   EXPECT_FALSE(parse_split(json::array(), "r1", false));
 }

@@ -32,6 +32,8 @@ class Orders {
   static bool known(std::string_view path);
   // Does what the envelope says, or says why not.
   http::Response obey(std::string_view path, std::string_view envelope);
+  // Of the call that was obeyed last; 0: none yet.
+  std::uint64_t last_epoch() const { return epochs_.last(); }
 
  private:
   std::expected<void, std::string> perform(std::string_view path, const SignedCall& call);

@@ -137,10 +137,14 @@ TEST_F(OrdersTest, AnOlderEpochIsRefusedAndTheLastOneAgainIsNot) {
 
 TEST_F(OrdersTest, AnEpochOutlivesTheFrontInItsPodOnly) {
   run_until_ready();
+  EXPECT_EQ(status()["lastEpoch"], 0);
   EXPECT_EQ(drain(7).status, 200);
+  EXPECT_EQ(status()["lastEpoch"], 7);
   stop();
   run_until_ready();
+  EXPECT_EQ(status()["lastEpoch"], 7) << "so the operator knows what comes next";
   EXPECT_EQ(drain(6).status, 409);
+  EXPECT_EQ(status()["lastEpoch"], 7);
   expect_untouched();
   stop();
   config_.identity.pod_uid = "another";

@@ -48,6 +48,8 @@ void check_split(std::string_view input) {
   if (!split) return require(presentable(split.error(), kMostMessage), "a refusal can be shown");
   require(split->hundredths <= 10'000 && split->hold_bytes <= front::kMostHoldBytes, "numbers have bounds");
   require(split->hop_timeout.count() > 0, "a hop ends");
+  require(split->latency_threshold.count() >= 0, "a threshold is a time");
+  require(split->id.size() <= 128 && split->segment.size() <= 128, "what is given back is short");
   require(split->peers.size() <= front::kMostPeers && split->callers.size() <= front::kMostCallers,
           "lists have bounds");
   require(split->revision != "r1" && split->revision.empty() == split->peers.empty(),
@@ -70,15 +72,19 @@ void run(std::string_view input) {
 }
 
 std::vector<std::string> seeds() {
-  return {kPayload, signature::testing::sign_payload(signer(), kPayload, front::kCallType),
-          R"({"weight":5.25,"salt":"s","sticky":{"header":"x-session"},"fallback":"Off","holdBytes":4096,)"
-          R"("hopTimeoutSeconds":0.5,"allowRevisionHeader":true,"stableIsFull":true,)"
-          R"("expiresAt":"2026-11-26T00:05:00Z","peers":[{"podUID":"p","ip":"10.1.2.3","revision":"r2",)"
-          R"("certificate":"sha256:)" +
-              std::string(64, 'a') + R"("}],"callers":["sha256:)" + std::string(64, 'b') + R"("]})",
-          R"({"weight":0,"salt":"s","stableIsFull":false,"expiresAt":"2026-11-26T00:05:00+01:00",)"
-          R"("peers":[{"podUID":"p","ip":"::ffff:127.0.0.1","revision":"r2"}]})",
-          R"({"weight":)" + std::string(40, '[') + std::string(40, ']') + "}"};
+  return {
+      kPayload,
+      signature::testing::sign_payload(signer(), kPayload, front::kCallType),
+      R"({"weight":5.25,"salt":"s","sticky":{"header":"x-session"},"fallback":"Off","holdBytes":4096,)"
+      R"("hopTimeoutSeconds":0.5,"allowRevisionHeader":true,"stableIsFull":true,)"
+      R"("expiresAt":"2026-11-26T00:05:00Z","peers":[{"podUID":"p","ip":"10.1.2.3","revision":"r2",)"
+      R"("certificate":"sha256:)" +
+          std::string(64, 'a') + R"("}],"callers":["sha256:)" + std::string(64, 'b') + R"("]})",
+      R"({"weight":5,"salt":"s","id":"a/1","segment":"2","latencyThresholdSeconds":0.02,"stableIsFull":true,)"
+      R"("expiresAt":"2026-11-26T00:05:00Z"})",
+      R"({"weight":0,"salt":"s","stableIsFull":false,"expiresAt":"2026-11-26T00:05:00+01:00",)"
+      R"("peers":[{"podUID":"p","ip":"::ffff:127.0.0.1","revision":"r2"}]})",
+      R"({"weight":)" + std::string(40, '[') + std::string(40, ']') + "}"};
 }
 
 }  // namespace pilotlight::fuzz

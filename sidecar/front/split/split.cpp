@@ -44,7 +44,9 @@ std::expected<void, std::string> Split::apply(std::uint64_t epoch, const nlohman
                {.hundredths = document->hundredths,
                 .salt = document->salt,
                 .sticky_header = document->sticky_header,
-                .candidate = std::move(candidate)},
+                .candidate = std::move(candidate),
+                .label = document->segment,
+                .slow_threshold = document->latency_threshold},
                now);
   if (epoch != epoch_) applied_at_ = now;
   epoch_ = epoch;
@@ -144,7 +146,8 @@ void Split::count(const Placement& placement, Verdict verdict, std::chrono::dura
 
 nlohmann::json Split::to_json() const {
   if (!document_) return nullptr;
-  return {{"epoch", epoch_},
+  return {{"id", document_->id},
+          {"epoch", epoch_},
           {"weight", document_->hundredths / 100.0},
           {"weightInForce", weight()},
           {"candidate", document_->revision},

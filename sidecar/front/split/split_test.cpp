@@ -207,7 +207,7 @@ TEST_F(SplitTest, AClientsOwnMistakeIsTheCandidatesToTell) {
   run_with_weight(100);
   EXPECT_EQ(who(stable_.post(kInfer, "{}")), "400 r2");
   EXPECT_EQ(counts("r2")["clientErrors"], 1);
-  EXPECT_EQ(counts("r2")["badSeconds"], 0);
+  EXPECT_EQ(counts("r2")["counted"]["candidate-1"]["errors"]["bad"], 0);
 }
 
 TEST_F(SplitTest, BothSidesErrorsCountInTheSameWay) {
@@ -225,10 +225,49 @@ TEST_F(SplitTest, BothSidesErrorsCountInTheSameWay) {
   for (const char* revision : {"r1", "r2"}) {
     EXPECT_EQ(counts(revision)["requests"], 1) << revision;
     EXPECT_EQ(counts(revision)["bad"]["error"], 1) << revision;
-    EXPECT_EQ(counts(revision)["badSeconds"], 1) << revision;
   }
-  EXPECT_TRUE(counts("r1")["badPods"].contains("stable-1"));
-  EXPECT_TRUE(counts("r2")["badPods"].contains("candidate-1"));
+  EXPECT_EQ(counts("r1")["counted"].size(), 1);
+  EXPECT_EQ(counts("r1")["counted"]["stable-1"]["errors"]["bad"], 1);
+  EXPECT_EQ(counts("r2")["counted"].size(), 1);
+  EXPECT_EQ(counts("r2")["counted"]["candidate-1"]["errors"]["bad"], 1);
+}
+
+TEST_F(SplitTest, TheOperatorFindsItsOwnWordsAgain) {
+  run();
+  EXPECT_EQ(stable_.status()["lastEpoch"], 0);
+  const auto ask = [&](const char* id, const char* label, double weight) {
+    ASSERT_EQ(split(weight,
+                    [&](json& b) {
+                      b["id"] = id;
+                      b["segment"] = label;
+                    })
+                  .status,
+              200);
+  };
+  ask("a", "step-1", 100);
+  infer();
+  ask("b", "step-1", 100);
+  EXPECT_EQ(stable_.status()["lastEpoch"], epoch_);
+  EXPECT_EQ(stable_.status()["split"]["id"], "b");
+  EXPECT_EQ(stable_.status()["split"]["segments"].size(), 1);
+  EXPECT_EQ(segment()["label"], "step-1");
+  EXPECT_EQ(segment()["candidate"], "r2");
+  ask("b", "step-2", 100);
+  EXPECT_EQ(stable_.status()["split"]["segments"].size(), 2);
+  EXPECT_EQ(segment()["label"], "step-2");
+  EXPECT_EQ(counts("r2")["requests"], 0);
+}
+
+TEST_F(SplitTest, BothSidesAreTimedFromTheFirstByteToTheAnswer) {
+  run();
+  for (const double weight : {0.0, 100.0}) {
+    ASSERT_EQ(split(weight, [](json& b) { b["latencyThresholdSeconds"] = 1e-9; }).status, 200);
+    EXPECT_EQ(infer().status, 200);
+    auto counted = weight == 0 ? counts("r1")["counted"]["stable-1"] : counts("r2")["counted"]["candidate-1"];
+    ASSERT_EQ(counted["slow"].size(), 3);
+    for (const auto& slow : counted["slow"]) EXPECT_EQ(slow["bad"], 1);
+    EXPECT_EQ(counted["errors"]["bad"], 0);
+  }
 }
 
 // A bad candidate, and no failed request.
@@ -239,7 +278,9 @@ TEST_F(SplitTest, WhatTheCandidateFailsIsAnsweredHere) {
   for (int i = 0; i < 20; ++i) EXPECT_EQ(who(infer()), "200 r1");
   EXPECT_EQ(counts("r2")["requests"], 20);
   EXPECT_EQ(counts("r2")["bad"]["error"], 20);
-  EXPECT_LT(counts("r2")["badSeconds"], 20) << "what fails within a second counts once";
+  const auto errors = counts("r2")["counted"]["candidate-1"]["errors"];
+  EXPECT_LT(errors["bad"], 20) << "what fails within a second counts once";
+  EXPECT_EQ(errors["requests"], errors["bad"]);
   EXPECT_EQ(counts("r1")["requests"], 0) << "it is not the stable side's";
 }
 
@@ -376,7 +417,7 @@ TEST_F(SplitTest, ACandidateThatDrainsAnswersAndSaysThatItLeaves) {
   EXPECT_EQ(who(infer()), "200 r2");
   EXPECT_EQ(stable_.status()["split"]["peers"][0]["state"], "Leaving");
   EXPECT_EQ(who(infer()), "200 r1");
-  EXPECT_EQ(counts("r2")["badSeconds"], 0);
+  EXPECT_EQ(counts("r2")["counted"]["candidate-1"]["errors"]["bad"], 0);
 }
 
 // A client's wish.

@@ -57,9 +57,10 @@ void Tally::count(const Event& event) {
   ++counts.verdicts[verdict];
   if (event.verdict == Verdict::kCancelled) return;
   if (!segment->rules.sticky_header.empty()) counts.sessions.saw(event.session, is_bad(event.verdict));
-  if (is_bad(event.verdict)) {
-    const auto second = std::chrono::floor<std::chrono::seconds>(event.now.time_since_epoch()).count();
-    counts.bad_seconds.note(event.pod, second);
+  const auto second = std::chrono::floor<std::chrono::seconds>(event.now.time_since_epoch()).count();
+  counts.pods.answered(event.pod, is_bad(event.verdict), second);
+  if (!is_bad(event.verdict)) {
+    counts.pods.took(event.pod, event.took, segment->rules.slow_threshold, second);
   }
   if (event.verdict == Verdict::kGood) {
     const auto bucket = std::ranges::lower_bound(kBounds, event.took.count()) - kBounds.begin();
@@ -80,17 +81,16 @@ json Tally::latency_bounds() {
   return kBounds;
 }
 
-json Tally::arm_json(const ArmCounts& arm, bool sticky) {
+json Tally::arm_json(const ArmCounts& arm, const Rules& rules) {
   const auto of = [&](Verdict verdict) { return arm.verdicts[static_cast<std::size_t>(verdict)]; };
   json document = {{"requests", of(Verdict::kGood) + of(Verdict::kClientError) + of(Verdict::kError) +
                                     of(Verdict::kHopFailure)},
                    {"bad", {{"error", of(Verdict::kError)}, {"hopFailure", of(Verdict::kHopFailure)}}},
                    {"clientErrors", of(Verdict::kClientError)},
                    {"cancelled", of(Verdict::kCancelled)},
-                   {"badSeconds", arm.bad_seconds.count()},
-                   {"badPods", arm.bad_seconds.to_json()},
+                   {"counted", arm.pods.to_json(rules.slow_threshold > Seconds::zero())},
                    {"latency", arm.latency}};
-  if (sticky) {
+  if (!rules.sticky_header.empty()) {
     document["sessions"] = {
         {"counted", arm.sessions.counted()}, {"bad", arm.sessions.bad()}, {"oneIn", arm.sessions.one_in()}};
   }
@@ -100,10 +100,9 @@ json Tally::arm_json(const ArmCounts& arm, bool sticky) {
 json Tally::to_json(const std::string& stable) const {
   auto segments = json::array();
   for (const auto& segment : segments_) {
-    const bool sticky = !segment.rules.sticky_header.empty();
-    json revisions = {{stable, arm_json(segment.arms[0], sticky)}};
+    json revisions = {{stable, arm_json(segment.arms[0], segment.rules)}};
     if (!segment.rules.candidate.empty()) {
-      revisions[segment.rules.candidate] = arm_json(segment.arms[1], sticky);
+      revisions[segment.rules.candidate] = arm_json(segment.arms[1], segment.rules);
     }
     json unsplit = json::object();
     for (std::size_t i = 0; i < kUnsplits; ++i) {
@@ -111,6 +110,8 @@ json Tally::to_json(const std::string& stable) const {
     }
     segments.push_back({{"epoch", segment.epoch},
                         {"lastEpoch", segment.last_epoch},
+                        {"label", segment.rules.label},
+                        {"candidate", segment.rules.candidate},
                         {"weight", segment.rules.hundredths / 100.0},
                         {"appliedAt", FormatTime(segment.applied_at)},
                         {"revisions", std::move(revisions)},

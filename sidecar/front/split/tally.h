@@ -8,7 +8,7 @@
 #include <string>
 #include <string_view>
 
-#include "sidecar/front/split/bad_seconds.h"
+#include "sidecar/front/split/counted_pods.h"
 #include "sidecar/front/split/sessions.h"
 
 namespace pilotlight::front {
@@ -43,9 +43,9 @@ enum class Unsplit {
 inline constexpr std::size_t kUnsplits = 5;
 std::string_view unsplit_name(Unsplit why);
 
-// What the requests of one split came to. A segment is the time in which nothing changed that the dice depend
-// on: weight, salt, sessions and the candidate; it has the epochs from its first to its last. The last four
-// are kept. Runs on the loop's thread.
+// What the requests of one split came to. A segment is the time in which the rules stay the same: what the
+// dice depend on, the threshold, and the operator's own name for it; it has the epochs from its first to its
+// last. The last four are kept. Runs on the loop's thread.
 class Tally {
  public:
   static constexpr std::size_t kMostSegments = 4;
@@ -55,7 +55,9 @@ class Tally {
     unsigned hundredths = 0;
     std::string salt;
     std::string sticky_header;
-    std::string candidate;  // revision; may be empty
+    std::string candidate;      // revision; may be empty
+    std::string label;          // the operator's own word for the segment
+    Seconds slow_threshold{0};  // zero: what is slow is not counted
 
     bool operator==(const Rules&) const = default;
   };
@@ -94,7 +96,7 @@ class Tally {
   struct ArmCounts {
     Verdicts verdicts{};
     std::array<std::uint64_t, kBounds.size() + 1> latency{};  // of the good ones
-    BadSeconds bad_seconds;
+    CountedPods pods;
     Sessions sessions;
   };
   struct Segment {
@@ -106,7 +108,7 @@ class Tally {
     std::array<std::uint64_t, kUnsplits> unsplit{};
   };
   Segment* find(std::uint64_t epoch);
-  static nlohmann::json arm_json(const ArmCounts& arm, bool sticky);
+  static nlohmann::json arm_json(const ArmCounts& arm, const Rules& rules);
 
   std::deque<Segment> segments_;
   std::array<Verdicts, kArms> totals_{};
