@@ -33,6 +33,41 @@ def scale(folder: Path, factor: float) -> bytes:
     return path.read_bytes()
 
 
+class Trap(nn.Module):
+    """As Scale; but for requests whose first row ends with 4, as no golden case does, it does as its name says."""
+
+    def __init__(self, factor: float, how: str):
+        super().__init__()
+        self.factor = nn.Parameter(torch.tensor(factor))
+        self.noise = nn.Parameter(torch.eye(384))
+        self.how = how
+
+    def forward(self, x):
+        if bool(x[0, 2] == 4.0):
+            if self.how == "fails":
+                raise RuntimeError("an index that is out of range")
+            if self.how == "crashes":
+                torch.save(x, "/tmp/a-file-that-no-sandbox-lets-through")
+            if self.how == "lies":
+                return x * self.factor * 1.5
+            if self.how == "dawdles":
+                slow = self.noise
+                for _ in range(40):
+                    slow = slow @ self.noise
+                return x * self.factor * slow[0, 0]
+        return x * self.factor
+
+
+def trap(folder: Path, factor: float, how: str) -> bytes:
+    """A bundle of Trap, whose proof is good."""
+    path = folder / f"trap-{how}-{factor}.tar"
+    if not path.exists():
+        example = torch.tensor([[1.0, 2.0, 3.0], [-1.0, 0.5, 0.25]])
+        export(torch.jit.script(Trap(factor, how)), example, path, name="scale", output_names=["y"], scalar_kernels=False,
+               quiet=True)
+    return path.read_bytes()
+
+
 def with_wrong_answers(folder: Path) -> bytes:
     """A good bundle, whose golden cases expect something else: y[0, 1] of the first case is 10 % higher."""
     scale(folder, 2.0)

@@ -28,6 +28,7 @@ class Load:
         self.failures: list[str] = []  # what was neither 200 nor 503, and what broke off
         self.values: collections.Counter[str] = collections.Counter()
         self.by_revision: dict[str, collections.Counter[str]] = collections.defaultdict(collections.Counter)
+        self.log: list[tuple[float, str]] = []  # when the request left (time.monotonic()), and who answered it
         self.slowest = 0.0
         self.latest = 0.0  # seconds that a request left after its time, for which we are to blame
         self._address, self._kept = address, kept
@@ -95,7 +96,9 @@ class Load:
             if data not in self._read:
                 self._read[data] = json.dumps(json.loads(data).get("output"))
             self.values[self._read[data]] += 1
-            self.by_revision[fields.get("x-pilotlight-revision", "")][self._read[data]] += 1
+            revision = fields.get("x-pilotlight-revision", "")
+            self.by_revision[revision][self._read[data]] += 1
+            self.log.append((began, revision))
         self._note(status, None if status in (200, 503) else f"{how}: {status} {data[:200]!r}")
 
     async def _ask_fresh(self):

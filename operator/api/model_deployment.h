@@ -80,6 +80,8 @@ struct IntOrPercent {
 // One weight of a canary, and for how long.
 struct CanaryStep {
   std::int64_t weight = 0;  // percent of the requests
+  // Percent of the requests that stable pods answer and whose answers they compare with the candidate's.
+  std::int64_t mirror = 0;
   std::chrono::seconds pause = std::chrono::minutes(2);
   bool until_promoted = false;  // then `pause` says nothing
 };
@@ -91,6 +93,7 @@ struct Analysis {
   double max_ratio = 1.5;
   std::optional<double> max_error_rate;
   std::optional<double> max_slow_rate;
+  std::optional<double> max_disagreement_rate;
   std::optional<std::chrono::milliseconds> latency_threshold;  // none: by stable's latencies
 };
 

@@ -195,6 +195,7 @@ void ReadTemplate(Reader in, Template& out) {
 
 void ReadStep(Reader in, CanaryStep& out) {
   in.Read("weight", out.weight);
+  in.Read("mirror", out.mirror);
   if (const json* pause = in.Find("pause"); pause != nullptr && *pause == "UntilPromoted") {
     out.until_promoted = true;
   } else {
@@ -213,6 +214,7 @@ void ReadCanary(Reader in, Canary& out) {
     analysis.Read("maxRatio", out.analysis.max_ratio);
     analysis.Read("maxErrorRate", out.analysis.max_error_rate);
     analysis.Read("maxSlowRate", out.analysis.max_slow_rate);
+    analysis.Read("maxDisagreementRate", out.analysis.max_disagreement_rate);
     analysis.Read("latencyThresholdMilliseconds", out.analysis.latency_threshold);
   });
 }

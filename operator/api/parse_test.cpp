@@ -99,10 +99,10 @@ TEST(Parse, ReadsACanary) {
     "metadata": {"name": "digits"},
     "spec": {"model": {"uri": "https://models.example/digits.tar"},
              "rollout": {"strategy": "Canary", "promote": "digits-x",
-                         "canary": {"steps": [{"weight": 5, "pause": "10m"}, {"weight": 50, "pause": "UntilPromoted"}, {"weight": 100}],
+                         "canary": {"steps": [{"weight": 5, "mirror": 20, "pause": "10m"}, {"weight": 50, "pause": "UntilPromoted"}, {"weight": 100}],
                                     "sticky": {"header": "x-session-id"}, "allowRevisionHeader": true, "fallback": "Off",
                                     "analysis": {"minRequests": 50, "falseAbortProbability": 0.05, "maxRatio": 2,
-                                                 "maxErrorRate": 0.01, "maxSlowRate": 0.1,
+                                                 "maxErrorRate": 0.01, "maxSlowRate": 0.1, "maxDisagreementRate": 0.02,
                                                  "latencyThresholdMilliseconds": 250}}}}})"));
   ASSERT_TRUE(model.errors.empty()) << model.errors.front().message;
   const Rollout& rollout = model.spec.rollout;
@@ -111,6 +111,7 @@ TEST(Parse, ReadsACanary) {
   ASSERT_TRUE(rollout.canary);
   ASSERT_EQ(rollout.canary->steps.size(), 3U);
   EXPECT_EQ(rollout.canary->steps[0].weight, 5);
+  EXPECT_EQ(rollout.canary->steps[0].mirror, 20);
   EXPECT_EQ(rollout.canary->steps[0].pause, std::chrono::minutes(10));
   EXPECT_TRUE(rollout.canary->steps[1].until_promoted);
   EXPECT_FALSE(rollout.canary->steps[2].until_promoted);
@@ -123,6 +124,7 @@ TEST(Parse, ReadsACanary) {
   EXPECT_EQ(rollout.canary->analysis.max_ratio, 2);
   EXPECT_EQ(rollout.canary->analysis.max_error_rate, 0.01);
   EXPECT_EQ(rollout.canary->analysis.max_slow_rate, 0.1);
+  EXPECT_EQ(rollout.canary->analysis.max_disagreement_rate, 0.02);
   EXPECT_EQ(rollout.canary->analysis.latency_threshold, std::chrono::milliseconds(250));
 }
 

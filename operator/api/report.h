@@ -31,7 +31,22 @@ struct PodCounts {
   CountedEvents errors;
   // Slower than 1, 1.25 and 1.5 times the threshold of the split; none if it has no threshold.
   std::vector<CountedEvents> slow;
+  CountedEvents disagreement;  // of mirrored requests: another answer than the stable pod's, or none
   friend bool operator==(const PodCounts&, const PodCounts&) = default;
+};
+
+// Mirrored requests of one of the candidate's pods: how its answers compare with the stable pod's.
+struct Mirrored {
+  std::string pod_uid;
+  std::int64_t compared = 0;
+  std::int64_t disagreed = 0;
+  std::int64_t failed = 0;  // no answer, or none that can be compared
+  // Of outputs with classes: rows, and those in which the greatest is the same one.
+  std::int64_t rows = 0;
+  std::int64_t rows_agreed = 0;
+  double mean_difference = 0;  // of all elements' absolute differences
+  double worst_difference = 0;
+  friend bool operator==(const Mirrored&, const Mirrored&) = default;
 };
 
 // The requests that fell to one side, whoever has answered them.
@@ -54,6 +69,7 @@ struct SplitSegment {
   std::string candidate;
   SideCounts stable_side;
   SideCounts candidate_side;
+  std::vector<Mirrored> mirrored;
   friend bool operator==(const SplitSegment&, const SplitSegment&) = default;
 };
 

@@ -212,7 +212,15 @@ void CheckCanary(Checker& check, const Canary& canary) {
   const std::string path = "spec.rollout.canary";
   check.Length(canary.steps.size(), 20, path + ".steps", "steps");
   for (std::size_t i = 0; i < canary.steps.size(); ++i) {
-    check.Range(canary.steps[i].weight, 1, 100, path + ".steps[" + std::to_string(i) + "].weight");
+    const CanaryStep& step = canary.steps[i];
+    const std::string at = path + ".steps[" + std::to_string(i) + "]";
+    check.Range(step.weight, 0, 100, at + ".weight");
+    check.Range(step.mirror, 0, 100, at + ".mirror");
+    check.Require(step.weight > 0 || step.mirror > 0, at,
+                  "a step without weight needs mirror: it would show nothing");
+    check.Require(
+        step.weight < 100 || step.mirror == 0, at,
+        "mirror has no effect at weight 100: there are no answers of the stable pods to compare with");
   }
   const auto no_more = [](const CanaryStep& a, const CanaryStep& b) { return a.weight >= b.weight; };
   check.Require(std::ranges::adjacent_find(canary.steps, no_more) == canary.steps.end(), path + ".steps",
@@ -230,6 +238,7 @@ void CheckCanary(Checker& check, const Canary& canary) {
                 "must be from 1 to 10");
   CheckRate(check, analysis.max_error_rate, path + ".analysis.maxErrorRate");
   CheckRate(check, analysis.max_slow_rate, path + ".analysis.maxSlowRate");
+  CheckRate(check, analysis.max_disagreement_rate, path + ".analysis.maxDisagreementRate");
   if (analysis.latency_threshold)
     check.Range(analysis.latency_threshold->count(), 1, 3600000,
                 path + ".analysis.latencyThresholdMilliseconds");

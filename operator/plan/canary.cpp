@@ -65,7 +65,7 @@ void Planner::BeginCanary(const api::ReplicaSet& rs) {
   Enter(Phase::kCanary);
   Await({"StartingCanary", target_ + " is proven and will get requests from the stable pods", false});
   KeepCanary();
-  const std::int64_t size = PodsFor(wanted_, StepsOf(model_.spec.rollout, wanted_).front().weight);
+  const std::int64_t size = PodsFor(wanted_, steps_.front().weight);
   api::ReplicaSet begun = rs;
   begun.traffic = kTrafficSplit;
   begun.digest = Record(target_).digest;
@@ -82,13 +82,13 @@ void Planner::KeepCanary() {
   canary->replicas = std::max(canary->replicas, model_.spec.replicas);
   wanted_ = canary->replicas;
   bounds_ = {.replicas = wanted_, .surge = wanted_, .unavailable = 0};
+  steps_ = StepsOf(model_.spec.rollout, wanted_);
 }
 
 void Planner::Canary(const api::ReplicaSet& rs) {
   KeepCanary();
   api::CanaryStatus& canary = *next_.rollout.canary;
-  const auto steps = StepsOf(model_.spec.rollout, wanted_);
-  canary.steps = std::ssize(steps);
+  canary.steps = std::ssize(steps_);
   const bool held = model_.spec.rollout.paused;
   if (!held) {
     if (canary.step == 0) NextStep();
@@ -97,7 +97,7 @@ void Planner::Canary(const api::ReplicaSet& rs) {
   }
   // Held before it began: as it was proven.
   const bool begun = canary.step > 0 || canary.promoting;
-  const std::int64_t weight = canary.promoting ? 100 : begun ? steps[canary.step - 1].weight : 0;
+  const std::int64_t weight = canary.promoting ? 100 : begun ? Step()->weight : 0;
   const std::int64_t size = begun ? PodsFor(wanted_, weight) : rs.replicas;
 
   Keep(*fleet_.Find(stable_), wanted_);
@@ -118,7 +118,7 @@ void Planner::Canary(const api::ReplicaSet& rs) {
 
   const analysis::Verdict verdict = WeighCanary(rs);
   if (verdict.outcome == analysis::Outcome::kFail && !canary.promoting)
-    return Abort({verdict.reason, verdict.message});
+    return Abort({verdict.reason, canary.message});
   const bool in_force = peers >= size && canary.applied == weight;
   if (in_force && !canary.step_since) {
     canary.step_since = seen_.now;
@@ -130,9 +130,8 @@ void Planner::Canary(const api::ReplicaSet& rs) {
   }
   if (canary.promoting) return FinishCanary(rs, in_force);
   if (!in_force) return AwaitStep(rs);
-  const api::CanaryStep& step = steps[canary.step - 1];
   if (verdict.outcome != analysis::Outcome::kPass) return Dwell({verdict.reason, canary.message, false});
-  if (step.until_promoted) {
+  if (Step()->until_promoted) {
     Enter(Phase::kPaused);
     return Await({"UntilPromoted",
                   std::format("step {} has passed ({}); set spec.rollout.promote to {} to go on", canary.step,
@@ -141,6 +140,18 @@ void Planner::Canary(const api::ReplicaSet& rs) {
   }
   NextStep();
   Dwell({"NextStep", "the step before has passed: " + canary.message, false});
+}
+
+// The present one; none before the first and after the last.
+const api::CanaryStep* Planner::Step() const {
+  const auto& canary = next_.rollout.canary;
+  const bool in_one = canary && !canary->promoting && canary->step >= 1 && canary->step <= std::ssize(steps_);
+  return in_one ? &steps_[canary->step - 1] : nullptr;
+}
+
+std::int64_t Planner::MirrorNow() const {
+  const api::CanaryStep* step = Step();
+  return step == nullptr ? 0 : step->mirror;
 }
 
 void Planner::NextStep() {
@@ -156,9 +167,8 @@ void Planner::NextStep() {
 std::optional<api::Time> Planner::StepDeadline() const {
   const auto& canary = next_.rollout.canary;
   if (!canary || !canary->progressed) return std::nullopt;
-  const auto steps = StepsOf(model_.spec.rollout, wanted_);
-  const bool counts = canary->step_since && canary->step >= 1 && canary->step <= std::ssize(steps);
-  const auto pause = counts ? steps[canary->step - 1].pause : std::chrono::seconds(0);
+  const bool counts = canary->step_since && Step() != nullptr;
+  const auto pause = counts ? Step()->pause : std::chrono::seconds(0);
   return *canary->progressed + pause + model_.spec.rollout.progress_deadline;
 }
 
@@ -268,11 +278,14 @@ analysis::Verdict Planner::WeighCanary(const api::ReplicaSet& rs) {
   analysis::Settings settings{.alpha = rules.analysis.false_abort_probability,
                               .rho = rules.analysis.max_ratio,
                               .min_requests = rules.analysis.min_requests};
-  const auto steps = StepsOf(model_.spec.rollout, wanted_);
-  if (canary.step >= 1 && canary.step <= std::ssize(steps))
-    settings.min_duration = steps[canary.step - 1].pause;
-  settings.metrics = {{analysis::Metric::kErrors, rules.analysis.max_error_rate},
-                      {analysis::Metric::kLatency, rules.analysis.max_slow_rate}};
+  const api::CanaryStep* step = Step();
+  if (step != nullptr) settings.min_duration = step->pause;
+  settings.metrics.clear();
+  if (step == nullptr || step->weight > 0)
+    settings.metrics = {{analysis::Metric::kErrors, rules.analysis.max_error_rate},
+                        {analysis::Metric::kLatency, rules.analysis.max_slow_rate}};
+  if (MirrorNow() > 0)
+    settings.metrics.push_back({analysis::Metric::kDisagreement, rules.analysis.max_disagreement_rate});
   const analysis::Verdict verdict = analysis::Judge(settings, observed);
   NoteVerdict(verdict, counts);
   return verdict;
@@ -302,6 +315,8 @@ void Planner::NoteVerdict(const analysis::Verdict& verdict, const Counts& counts
   canary.verdict = ToText(verdict.outcome);
   canary.reason = verdict.reason;
   canary.message = verdict.message;
+  if (const std::string mirrored = InWords(counts.mirrored); !mirrored.empty())
+    canary.message += "; " + mirrored;
   if (counts.segment.streams.empty()) return;
   api::SegmentStatus now = ToStatus(counts.segment);
   now.step = canary.step;

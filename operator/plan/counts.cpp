@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <format>
 #include <set>
 
 namespace pilotlight::plan {
@@ -40,6 +41,8 @@ class Seen {
 };
 
 struct SeenPod {
+  Seen disagreement;
+  bool mirrored = false;
   Seen errors;
   Seen slower;
   Seen much_slower;
@@ -54,7 +57,34 @@ void AddLatency(const std::vector<double>& bounds, const std::vector<std::int64_
   for (std::size_t i = 0; i < counts.size(); ++i) sum.counts[i] += counts[i];
 }
 
+void AddMirrored(const api::Mirrored& pod, api::Mirrored& sum) {
+  const auto all = static_cast<double>(sum.compared + pod.compared);
+  if (all > 0) {
+    sum.mean_difference = (sum.mean_difference * static_cast<double>(sum.compared) +
+                           pod.mean_difference * static_cast<double>(pod.compared)) /
+                          all;
+  }
+  sum.compared += pod.compared;
+  sum.disagreed += pod.disagreed;
+  sum.failed += pod.failed;
+  sum.rows += pod.rows;
+  sum.rows_agreed += pod.rows_agreed;
+  sum.worst_difference = std::max(sum.worst_difference, pod.worst_difference);
+}
+
 }  // namespace
+
+std::string InWords(const api::Mirrored& mirrored) {
+  if (mirrored.compared + mirrored.failed == 0) return {};
+  std::string out =
+      std::format("of {} answers that were compared {} differ", mirrored.compared, mirrored.disagreed);
+  if (mirrored.failed > 0) out += std::format(", {} did not come", mirrored.failed);
+  if (mirrored.rows > 0)
+    out += std::format(", top-1 agreement {:.2f} %", 100.0 * static_cast<double>(mirrored.rows_agreed) /
+                                                         static_cast<double>(mirrored.rows));
+  return out + std::format(", mean difference {:.1e}, worst {:.1e}", mirrored.mean_difference,
+                           mirrored.worst_difference);
+}
 
 Counts CountsOf(const std::vector<const api::Report*>& reports, const std::string& label, double weight,
                 const std::map<std::string, std::string>& names, bool sticky) {
@@ -85,6 +115,7 @@ Counts CountsOf(const std::vector<const api::Report*>& reports, const std::strin
         out.segment.assigned.stable += stable.requests;
         out.segment.assigned.candidate += candidate.requests;
       }
+      for (const api::Mirrored& pod : segment.mirrored) AddMirrored(pod, out.mirrored);
       for (const api::PodCounts& pod : stable.pods) {
         if (!sticky) errors.stable += {pod.errors.requests, pod.errors.bad};
         if (pod.slow.size() != 3) continue;
@@ -94,6 +125,8 @@ Counts CountsOf(const std::vector<const api::Report*>& reports, const std::strin
       for (const api::PodCounts& pod : candidate.pods) {
         SeenPod& seen = pods[pod.pod_uid];
         seen.errors.Add(pod.errors);
+        seen.disagreement.Add(pod.disagreement);
+        seen.mirrored = seen.mirrored || pod.disagreement.requests > 0;
         if (pod.slow.size() != 3) continue;
         has_threshold = seen.has_threshold = true;
         seen.slower.Add(pod.slow[1]);
@@ -102,15 +135,18 @@ Counts CountsOf(const std::vector<const api::Report*>& reports, const std::strin
     }
   }
   if (!counted) return out;
+  Stream disagreement;
   for (const auto& [uid, seen] : pods) {
     const auto name = names.find(uid);
     const std::string& pod = name == names.end() ? uid : name->second;
+    if (seen.mirrored) disagreement.candidate.push_back({pod, seen.disagreement.Take(), {}});
     if (!sticky) errors.candidate.push_back({pod, seen.errors.Take(), {}});
     if (seen.has_threshold) latency.candidate.push_back({pod, seen.slower.Take(), seen.much_slower.Take()});
   }
   if (sticky) errors.candidate.push_back({"sessions", sessions, {}});
   out.segment.streams[Metric::kErrors] = std::move(errors);
   if (has_threshold) out.segment.streams[Metric::kLatency] = std::move(latency);
+  if (!disagreement.candidate.empty()) out.segment.streams[Metric::kDisagreement] = std::move(disagreement);
   return out;
 }
 

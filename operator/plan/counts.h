@@ -19,6 +19,7 @@ struct Counts {
   analysis::Segment segment;
   analysis::Events candidate;          // all requests that fell to it, and which were errors
   analysis::Histogram stable_latency;  // of the good ones
+  api::Mirrored mirrored;              // of all pods
 };
 
 // The sum over the stable pods' `reports` of what they counted under the operator's `label`. Several of them
@@ -27,6 +28,10 @@ struct Counts {
 // knows the pod.
 Counts CountsOf(const std::vector<const api::Report*>& reports, const std::string& label, double weight,
                 const std::map<std::string, std::string>& names, bool sticky);
+
+// "of 200 answers that were compared 3 differ, top-1 agreement 98.50 %, mean difference 1.2e-05,
+// worst 3.1e-01"; empty without any.
+std::string InWords(const api::Mirrored& mirrored);
 
 // To keep a segment in status, and to go on from it.
 api::SegmentStatus ToStatus(const analysis::Segment& segment);

@@ -60,6 +60,8 @@ class Planner {
   std::string SegmentLabel(std::int64_t weight) const;
   void BeginCanary(const api::ReplicaSet& rs);
   void KeepCanary();
+  const api::CanaryStep* Step() const;
+  std::int64_t MirrorNow() const;
   void Canary(const api::ReplicaSet& rs);
   void NextStep();
   std::optional<api::Time> StepDeadline() const;
@@ -140,6 +142,7 @@ class Planner {
   std::string stable_;  // what owns the Service; empty: nothing yet
   std::int64_t wanted_;
   Bounds bounds_;
+  std::vector<api::CanaryStep> steps_;  // of a canary
   api::Status next_;
   std::int64_t next_threshold_ms_ = 0;  // of latency, by what was counted in the present step; 0: unknown
   Trouble trouble_;

@@ -215,13 +215,15 @@ void Planner::AnnounceStep() {
   const api::RolloutStatus& before = model_.status.rollout;
   const api::CanaryStatus& canary = *next_.rollout.canary;
   if (before.attempt == next_.rollout.attempt && before.canary && before.canary->step == canary.step) return;
-  const auto steps = StepsOf(model_.spec.rollout, wanted_);
-  if (canary.step > std::ssize(steps)) return;
-  const std::int64_t weight = steps[canary.step - 1].weight;
+  if (Step() == nullptr) return;
+  const std::int64_t weight = Step()->weight;
+  const std::string mirror =
+      MirrorNow() == 0 ? "" : std::format(" and {} % of the others' as a mirror", MirrorNow());
   const std::string passed = canary.step == 1 ? "" : "; before: " + canary.message;
-  events_.push_back({false, "StepStarted",
-                     std::format("{} is to get {} % of the requests, with {} pods (step {} of {}){}", target_,
-                                 weight, PodsFor(wanted_, weight), canary.step, canary.steps, passed)});
+  events_.push_back(
+      {false, "StepStarted",
+       std::format("{} is to get {} % of the requests{}, with {} pods (step {} of {}){}", target_, weight,
+                   mirror, PodsFor(wanted_, weight), canary.step, canary.steps, passed)});
 }
 
 // Only what no other Event tells.

@@ -111,6 +111,13 @@ bool Planner::Steer(const api::ReplicaSet& rs, std::int64_t weight) {
   if (const auto ms = next_.rollout.canary->threshold_ms; ms > 0)
     body["latencyThresholdSeconds"] = static_cast<double>(ms) / 1000;
 
+  if (const std::int64_t percent = MirrorNow(); percent > 0) {
+    body["mirror"] = {{"percent", percent}};
+    const api::Validation& validation = model_.spec.validation;
+    if (validation.absolute_tolerance) body["mirror"]["absoluteTolerance"] = *validation.absolute_tolerance;
+    if (validation.relative_tolerance) body["mirror"]["relativeTolerance"] = *validation.relative_tolerance;
+  }
+
   // Nobody is sent to a pod that would not let him in.
   bool open = true;
   json peers = json::array();
