@@ -83,7 +83,7 @@ struct CanaryStep {
   // Percent of the requests that stable pods answer and whose answers they compare with the candidate's.
   std::int64_t mirror = 0;
   std::chrono::seconds pause = std::chrono::minutes(2);
-  bool until_promoted = false;  // then `pause` says nothing
+  bool until_promoted = false;  // then `pause` is 0
 };
 
 // By which the candidate is judged (docs/analysis.md).

@@ -198,6 +198,7 @@ void ReadStep(Reader in, CanaryStep& out) {
   in.Read("mirror", out.mirror);
   if (const json* pause = in.Find("pause"); pause != nullptr && *pause == "UntilPromoted") {
     out.until_promoted = true;
+    out.pause = std::chrono::seconds(0);
   } else {
     in.Read("pause", out.pause);
   }

@@ -222,8 +222,8 @@ void Planner::AnnounceStep() {
   const std::string passed = canary.step == 1 ? "" : "; before: " + canary.message;
   events_.push_back(
       {false, "StepStarted",
-       std::format("{} is to get {} % of the requests{}, with {} pods (step {} of {}){}", target_, weight,
-                   mirror, PodsFor(wanted_, weight), canary.step, canary.steps, passed)});
+       std::format("{} is to get {} % of the requests{}, by {} of its pods (step {} of {}){}", target_,
+                   weight, mirror, PodsFor(wanted_, weight), canary.step, canary.steps, passed)});
 }
 
 // Only what no other Event tells.
