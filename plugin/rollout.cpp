@@ -69,6 +69,15 @@ std::string state_of(const api::RevisionStatus& revision) {
   return std::string(api::ToString(revision.phase));
 }
 
+// What became of the present or last canary, if `revision` was it; the status has no others.
+std::string canary_of(const api::Status& status, const api::RevisionStatus& revision) {
+  const auto& canary = status.rollout.canary;
+  if (!canary || revision.name != status.rollout.revision || canary->steps == 0) return {};
+  if (canary->step > canary->steps) return std::format(", passed all {} steps", canary->steps);
+  return std::format(", {}at step {} of {}", canary->promoting ? "promoted " : "", canary->step,
+                     canary->steps);
+}
+
 std::string part_of(const api::Status& status, const std::string& revision) {
   if (revision == status.stable_revision) return "stable";
   if (revision == status.candidate_revision) return "candidate";
@@ -80,6 +89,60 @@ const json* find(const json& items, const std::string& name) {
   const auto found =
       std::ranges::find_if(items, [&](const json& item) { return text(item, "/metadata/name") == name; });
   return found == items.end() ? nullptr : &*found;
+}
+
+// Where the pods of `rs` get their requests from.
+std::string place_of(const json* rs) {
+  const std::string traffic =
+      rs == nullptr ? std::string() : text(*rs, "/spec/template/metadata/labels/pilotlight.dev~1traffic");
+  if (traffic == plan::kTrafficService) return ", in the Service";
+  return traffic == plan::kTrafficSplit ? ", in the split" : "";
+}
+
+// The candidate's trial, each line with its title.
+std::vector<std::string> lines_of(const api::CanaryStatus& canary, api::Time now) {
+  const auto title = [](const char* name, const std::string& what) {
+    return std::format("{:<8} {}", name, what);
+  };
+  std::string step = std::format("{} of {}", canary.step, canary.steps);
+  if (canary.step > canary.steps) {
+    step = std::format("all {} passed", canary.steps);
+  } else if (canary.promoting) {
+    step += ", and no more: it becomes the stable revision";
+  } else if (canary.step == 0) {
+    step = "none has begun";
+  } else if (canary.step_since) {
+    step += std::format(", with its weight since {}", age(now - *canary.step_since));
+  } else {
+    step += ", on its way to its weight";
+  }
+  std::vector<std::string> lines = {title("step", step)};
+  lines.push_back(
+      title("weight", std::format("{} % desired, {} % applied, {} observed", canary.desired, canary.applied,
+                                  canary.observed.empty() ? "nothing" : shown(canary.observed) + " %")));
+  if (canary.verdict.empty()) return lines;
+  std::string judged = shown(canary.verdict);
+  if (!canary.reason.empty()) judged += ", " + shown(canary.reason) + ": " + shown(canary.message);
+  lines.push_back(title("verdict", judged));
+  return lines;
+}
+
+void add_branches(std::string& out, const std::string& indent, const std::vector<std::string>& lines) {
+  for (std::size_t i = 0; i < lines.size(); ++i)
+    out += indent + (i + 1 < lines.size() ? "├── " : "└── ") + lines[i] + "\n";
+}
+
+// Where the rollout stands and what it waits for, or why it is over.
+std::string standing(const api::RolloutStatus& rollout) {
+  std::string out(api::ToString(rollout.phase));
+  const auto& canary = rollout.canary;
+  const bool on_trial = rollout.phase == api::Phase::kCanary || rollout.phase == api::Phase::kPaused;
+  if (on_trial && canary && canary->step > 0)
+    out += std::format(" at step {} of {}", canary->step, canary->steps);
+  if (!rollout.reason.empty() && rollout.reason != api::ToString(rollout.phase))
+    out += ": " + shown(rollout.reason);
+  if (!rollout.message.empty()) out += ": " + shown(rollout.message);
+  return out;
 }
 
 std::string line_of(const api::Condition* condition, const char* title) {
@@ -96,13 +159,16 @@ Answer answer_of(const json& object, std::string_view type) {
   const api::Status status = status_of(object);
   const api::Condition* condition = status.Find(type);
   if (condition == nullptr || condition->observed_generation != number(object, "/metadata/generation"))
-    return {};
+    return {.why = "the operator has not looked at this version of spec yet"};
   Answer answer{.why = condition->reason + ": " + shown(condition->message)};
   if (condition->status == api::ConditionStatus::kTrue) {
     answer.outcome = Outcome::kAccepted;
-  } else if (api::IsOver(status.rollout.phase) && type != "Ready") {
-    answer.outcome = Outcome::kRejected;
+    return answer;
   }
+  if (type == "Ready") return answer;  // whatever serves, and a rollout says nothing of that
+  const bool over = api::IsOver(status.rollout.phase);
+  if (over) answer.outcome = Outcome::kRejected;
+  if (over || type == "UpToDate") answer.why = standing(status.rollout);
   return answer;
 }
 
@@ -112,21 +178,23 @@ std::string status_text(const json& object, const json& replica_sets, api::Time 
   std::string out = std::format(
       "{}  {}  {}\n", text(object, "/metadata/name"),
       rollout.phase == api::Phase::kNone ? "not looked at yet" : api::ToString(rollout.phase), status.url);
-  std::vector<std::string> lines;
+  std::vector<const api::RevisionStatus*> rows;
   for (const api::RevisionStatus& revision : status.revisions) {
     const json* rs = find(replica_sets, revision.name);
-    const std::int64_t pods = rs == nullptr ? 0 : number(*rs, "/spec/replicas");
-    const std::string part = part_of(status, revision.name);
-    if (pods == 0 && part.empty()) continue;
-    const std::int64_t ready = rs == nullptr ? 0 : number(*rs, "/status/readyReplicas");
-    const std::string label = std::string("/spec/template/metadata/labels/pilotlight.dev~1traffic");
-    const bool serves = rs != nullptr && text(*rs, label) == plan::kTrafficService;
-    lines.push_back(std::format("{}  {:<9}  {}/{} pods ready{}  {}  {}", revision.name, part, ready, pods,
-                                serves ? ", in the Service" : "", state_of(revision),
-                                short_digest(revision.digest)));
+    const bool has_pods = rs != nullptr && number(*rs, "/spec/replicas") > 0;
+    if (has_pods || !part_of(status, revision.name).empty()) rows.push_back(&revision);
   }
-  for (std::size_t i = 0; i < lines.size(); ++i)
-    out += (i + 1 < lines.size() ? "├── " : "└── ") + lines[i] + "\n";
+  for (const api::RevisionStatus* revision : rows) {
+    const bool last = revision == rows.back();
+    const json* rs = find(replica_sets, revision->name);
+    out +=
+        std::format("{}{}  {:<9}  {}/{} pods ready{}  {}  {}\n", last ? "└── " : "├── ", revision->name,
+                    part_of(status, revision->name), rs == nullptr ? 0 : number(*rs, "/status/readyReplicas"),
+                    rs == nullptr ? 0 : number(*rs, "/spec/replicas"), place_of(rs), state_of(*revision),
+                    short_digest(revision->digest));
+    if (rollout.canary && revision->name == status.candidate_revision)
+      add_branches(out, last ? "    " : "│   ", lines_of(*rollout.canary, now));
+  }
   out += line_of(status.Find("Ready"), "Ready");
   out += line_of(status.Find("UpToDate"), "Up to date");
   out += line_of(status.Find("Stalled"), "Stalled");
@@ -143,16 +211,17 @@ std::string status_text(const json& object, const json& replica_sets, api::Time 
 
 std::string history_text(const json& object, const json& config_maps, api::Time now) {
   const api::Status status = status_of(object);
-  std::string out = std::format("{:<44} {:<10} {:<6} {:<28} {:<20} {}\n", "REVISION", "PART", "AGE", "STATE",
+  std::string out = std::format("{:<44} {:<10} {:<6} {:<40} {:<20} {}\n", "REVISION", "PART", "AGE", "STATE",
                                 "DIGEST", "MODEL");
   for (const api::RevisionStatus& revision : status.revisions) {
     const json* config = find(config_maps, revision.name);
     const auto made = config == nullptr ? std::nullopt : moment(text(*config, "/metadata/creationTimestamp"));
     const json was =
         config == nullptr ? json() : json::parse(raw(*config, "/data/revision.json"), nullptr, false);
-    out += std::format("{:<44} {:<10} {:<6} {:<28} {:<20} {}\n", revision.name,
-                       part_of(status, revision.name), made ? age(now - *made) : "gone", state_of(revision),
-                       short_digest(revision.digest), text(was, "/model/uri"));
+    out +=
+        std::format("{:<44} {:<10} {:<6} {:<40} {:<20} {}\n", revision.name, part_of(status, revision.name),
+                    made ? age(now - *made) : "gone", state_of(revision) + canary_of(status, revision),
+                    short_digest(revision.digest), text(was, "/model/uri"));
   }
   return out;
 }
@@ -161,6 +230,21 @@ json abort_patch(const json& object) {
   const std::string candidate = status_of(object).candidate_revision;
   if (candidate.empty()) throw std::runtime_error("there is nothing to abort: no revision is on its way");
   return {{"spec", {{"rollout", {{"abort", candidate}}}}}};
+}
+
+json promote_patch(const json& object) {
+  const api::Status status = status_of(object);
+  const std::string& candidate = status.candidate_revision;
+  if (candidate.empty()) throw std::runtime_error("there is nothing to promote: no revision is on its way");
+  if (status.stable_revision.empty()) {
+    throw std::runtime_error("there is nothing to promote: " + candidate +
+                             " is the first revision, and becomes the stable one by itself");
+  }
+  if (text(object, "/spec/rollout/strategy") != "Canary") {
+    throw std::runtime_error("there is nothing to promote: " + candidate +
+                             " is no canary (spec.rollout.strategy), and goes on by itself");
+  }
+  return {{"spec", {{"rollout", {{"promote", candidate}}}}}};
 }
 
 json retry_patch(const json& object, const std::string& token) {

@@ -21,22 +21,26 @@ enum class Outcome {
 
 struct Answer {
   Outcome outcome = Outcome::kPending;
-  std::string why;  // the condition's reason and message
+  std::string why;  // what is waited for, why it was rejected, or what holds
 };
 
-// Whether condition `type` holds for the spec as it is now.
+// Whether condition `type` holds for the spec as it is now. A rollout that is paused, for whatever reason, is
+// pending: it goes on when somebody lets it, or when there are requests, or room.
 Answer answer_of(const nlohmann::json& object, std::string_view type);
 
-// A tree: the model, its revisions that have pods or a part in the rollout, and what is waited for.
+// A tree: the model, its revisions that have pods or a part in the rollout, how far a canary is and what was
+// counted of it, and what is waited for.
 // `replica_sets` are the items of a List.
 std::string status_text(const nlohmann::json& object, const nlohmann::json& replica_sets, api::Time now);
 
 // A table of the revisions, the newest first. `config_maps` are the items of a List, which say what each was.
 std::string history_text(const nlohmann::json& object, const nlohmann::json& config_maps, api::Time now);
 
-// Merge patches of the ModelDeployment. abort throws std::runtime_error if there is no candidate, retry if
-// nothing has failed. `token` is any text that was not there before.
+// Merge patches of the ModelDeployment. abort throws std::runtime_error if there is no candidate, promote if
+// there is none that goes by steps, retry if nothing has failed. `token` is any text that was not there
+// before.
 nlohmann::json abort_patch(const nlohmann::json& object);
+nlohmann::json promote_patch(const nlohmann::json& object);
 nlohmann::json retry_patch(const nlohmann::json& object, const std::string& token);
 nlohmann::json pause_patch(bool paused);
 

@@ -117,6 +117,19 @@ int patch(const Target& target, const std::string& done, const std::function<jso
   return kAccepted;
 }
 
+int promote(const Target& target) {
+  return patch(
+      target, "is being promoted; to follow it: kubectl pilotlight status " + target.name + " --watch",
+      [&](const json& object) {
+        json change = promote_patch(object);
+        if (object.value(json::json_pointer("/spec/rollout/paused"), false)) {
+          std::cerr << "note: spec.rollout.paused holds it; to let it go on: kubectl pilotlight resume "
+                    << target.name << '\n';
+        }
+        return change;
+      });
+}
+
 int rollback(const Target& target, const std::string& wanted) {
   const json configs = children(target.kubectl(), "configmaps", target.name);
   return patch(target, "goes back; to follow it: kubectl pilotlight status " + target.name + " --watch",
@@ -156,6 +169,7 @@ void add_rollout_commands(CLI::App& app, std::function<int()>& run) {
       [](const Target& t) { return patch(t, "paused", [](const json&) { return pause_patch(true); }); });
   add("resume", "Let a paused rollout go on",
       [](const Target& t) { return patch(t, "resumed", [](const json&) { return pause_patch(false); }); });
+  add("promote", "Make a canary the stable revision, without further steps", promote);
   add("abort", "Take the candidate back; the stable revision serves on",
       [](const Target& t) { return patch(t, "is being taken back", abort_patch); });
   add("retry", "Try a revision again that failed or was aborted", [](const Target& t) {
