@@ -43,6 +43,21 @@ void UntilPhase(Cluster& cluster, api::Phase phase) {
   }
 }
 
+// In the first of its steps, with all of its weight; nobody sends requests.
+void Canary(Cluster& cluster, const Behaviour& how = Good('b')) {
+  cluster.Apply({{"rollout", {{"strategy", "Canary"}}}});
+  Complete(cluster);
+  NewRevision(cluster, how);
+  cluster.Until(
+      [&] { return cluster.status().rollout.canary && cluster.status().rollout.canary->step_since; },
+      seconds(1));
+}
+
+void UntilReason(Cluster& cluster, api::Phase phase, const std::string& reason) {
+  const auto& rollout = cluster.status().rollout;
+  cluster.Until([&] { return rollout.phase == phase && rollout.reason == reason; }, seconds(4));
+}
+
 Behaviour Loading() {
   return {.ready = false, .phase = "Loading"};
 }
@@ -149,6 +164,47 @@ const Row kRows[] = {
        NewRevision(c, Good('b'));
        UntilPhase(c, api::Phase::kPromoting);
        c.Apply({{"rollout", {{"abort", c.Revision()}}}});
+       c.Run();
+     }},
+    {"canary", "True", "False", "True", "True", "False", [](Cluster& c) { Canary(c); }},
+    {"canary, not certain until the deadline", "True", "False", "True", "True", "False",
+     [](Cluster& c) {
+       Canary(c);
+       UntilReason(c, api::Phase::kPaused, "NoData");
+     }},
+    {"canary, no room", "True", "False", "True", "True", "False",
+     [](Cluster& c) {
+       Canary(c);
+       c.requests_per_second = 50;
+       c.schedules = false;
+       UntilReason(c, api::Phase::kPaused, "InsufficientCapacity");
+     }},
+    {"canary, waiting for promote", "True", "False", "True", "True", "False",
+     [](Cluster& c) {
+       Canary(c);
+       c.Apply({{"rollout", {{"canary", {{"steps", {{{"weight", 50}, {"pause", "UntilPromoted"}}}}}}}}});
+       c.requests_per_second = 50;
+       UntilReason(c, api::Phase::kPaused, "UntilPromoted");
+     }},
+    {"canary, paused", "True", "False", "True", "True", "False",
+     [](Cluster& c) {
+       Canary(c);
+       c.Apply({{"rollout", {{"paused", true}}}});
+       UntilReason(c, api::Phase::kPaused, "Paused");
+     }},
+    {"canary, promoting", "True", "False", "True", "True", "False",
+     [](Cluster& c) {
+       Canary(c);
+       c.requests_per_second = 50;
+       c.Until([&] { return c.status().rollout.phase == api::Phase::kPromoting; }, seconds(4));
+     }},
+    {"canary, taken back", "True", "False", "True", "False", "True",
+     [](Cluster& c) {
+       Behaviour bad = Good('b');
+       bad.errors = 0.3;
+       Canary(c, bad);
+       c.requests_per_second = 50;
+       UntilReason(c, api::Phase::kAborted, "MoreErrors");
        c.Run();
      }},
     {"edited back in the middle", "True", "True", "True", "True", "False",
