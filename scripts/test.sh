@@ -126,9 +126,9 @@ run_tidy() { in_root python3 scripts/inside/tidy "$@" build/asan "$CACHE/tidy" "
 
 test_python() {
   [[ -d $HERE/tools ]] || { skip python "there is no tools/ yet"; return 0; }
-  part python "The exporter's tests" run_python
+  part python "The tests of the exporter and the examples" run_python
 }
-run_python() { unset KUBECONFIG; in_root_pytest python tools; }
+run_python() { unset KUBECONFIG; in_root_pytest python tools examples; }
 
 in_root_pytest() {
   local name=$1
