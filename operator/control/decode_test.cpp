@@ -338,6 +338,7 @@ TEST(SplitReport, CountersOfSlownessAreKnownByTheirPlaces) {
   EXPECT_EQ(slow([](json&) {}), 3U);
   EXPECT_EQ(slow([](json& in) { in.erase(1); }), 0U);
   EXPECT_EQ(slow([](json& in) { in.push_back(in[0]); }), 0U);
+  EXPECT_EQ(slow([](json& in) { in.insert(in.begin(), json::object()); }), 0U) << "three of four are good";
   EXPECT_EQ(slow([](json& in) { in[1]["bad"] = -1; }), 0U);
 }
 
@@ -361,6 +362,12 @@ TEST(SplitReport, NoNumberOfASideIsNegativeNorSomeOfIt) {
     const auto found = side([&](json& in) { in["sessions"] = json::parse(sessions); });
     EXPECT_EQ(found.sessions + found.bad_sessions + found.sessions_one_in, 0) << sessions;
   }
+}
+
+TEST(SplitReport, APodThatIsItsOwnCandidateCountsOnce) {
+  const auto segment = WithSegment([](json& in) { in["candidate"] = "digits-1"; });
+  EXPECT_EQ(segment.stable_side.requests, 700);
+  EXPECT_EQ(segment.candidate_side, api::SideCounts());
 }
 
 TEST(SplitReport, WhatIsOutOfBoundsIsNothing) {

@@ -64,7 +64,7 @@ kube::Result<std::string> Make(kube::Client& client, const kube::Key& secret, co
       {"apiVersion", "v1"},
       {"kind", "Secret"},
       {"metadata", {{"name", secret.name}, {"labels", {{"app.kubernetes.io/managed-by", "pilotlight"}}}}},
-      {"type", "Opaque"},
+      {"type", "Opaque"},  // as `kubectl create secret generic` makes it: no other type is for such keys
       {"data", {{kSigningKey, EncodeBase64(key->PrivatePem())}}}};
   return client.Create(kube::Secrets(), secret.ns, body.dump(), stop).transform([&](const kube::Written&) {
     return body.dump();

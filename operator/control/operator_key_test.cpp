@@ -73,7 +73,7 @@ TEST(OperatorKey, EverythingElseIsRefusedAndNotRepeated) {
   EXPECT_THAT(encrypted, HasSubstr("ENCRYPTED"));
   for (const std::string& text :
        {std::string(), std::string("garbage"), key->PublicPem(), OtherKind(), encrypted,
-        key->PrivatePem().substr(0, 60), std::string(5000, ' ') + key->PrivatePem()}) {
+        key->PrivatePem().substr(0, 60), std::string(5000, '\n') + key->PrivatePem()}) {
     const auto refused = OperatorKey::Parse(text);
     ASSERT_FALSE(refused) << text;
     EXPECT_EQ(refused.error(), "is not an Ed25519 private key in PEM (PKCS#8, not encrypted)");
@@ -85,7 +85,7 @@ TEST(OperatorKey, ThePublicHalfIsThatOfEitherHalf) {
   EXPECT_EQ(PublicHalf(key->PrivatePem()), key->PublicPem());
   EXPECT_EQ(PublicHalf(key->PublicPem()), key->PublicPem());
   for (const std::string& text : {std::string(), std::string("garbage"), OtherKind(),
-                                  OtherKind("AES-128-CBC"), std::string(5000, ' ') + key->PublicPem()}) {
+                                  OtherKind("AES-128-CBC"), std::string(5000, '\n') + key->PublicPem()}) {
     const auto refused = PublicHalf(text);
     ASSERT_FALSE(refused) << text;
     EXPECT_EQ(refused.error(), "is not an Ed25519 key in PEM");

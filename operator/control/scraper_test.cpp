@@ -52,7 +52,8 @@ class Scraping : public ::testing::Test {
     EXPECT_EQ(payload["call"], std::string(request.method) + " " + std::string(request.target));
     told_.push_back(payload["podUID"].get<std::string>() + " " + payload["epoch"].dump());
     changed_.notify_all();
-    EXPECT_TRUE(changed_.wait_for(lock, std::chrono::seconds(20), [this] { return may_answer_; }));
+    EXPECT_TRUE(changed_.wait_for(lock, std::chrono::seconds(20), [this] { return may_answer_ > 0; }));
+    --may_answer_;
     return {.status = refusal_.empty() ? 200U : 409U,
             .body = refusal_.empty() ? R"({"epoch": 1})" : refusal_};
   }
@@ -77,9 +78,10 @@ class Scraping : public ::testing::Test {
     const std::scoped_lock lock(mutex_);
     refusal_ = std::move(body);
   }
-  void LetAnswer(bool may) {
+  // So many orders from now on.
+  void LetAnswer(int count) {
     const std::scoped_lock lock(mutex_);
-    may_answer_ = may;
+    may_answer_ = count;
     changed_.notify_all();
   }
   // "<pod> <epoch>" of all that came.
@@ -107,7 +109,7 @@ class Scraping : public ::testing::Test {
   std::string path_;
   std::vector<std::string> told_;
   std::string refusal_;  // of orders; empty: they are obeyed
-  bool may_answer_ = true;
+  int may_answer_ = 1000;
   kube::Metrics metrics_;
   kube::Key last_;
   http::Server server_;
@@ -307,12 +309,12 @@ TEST_F(Telling, AnOrderThatWasObeyedIsNotSentAgainButTheNextIs) {
 
 TEST_F(Telling, WhileAnOrderIsUnderWayNoOtherIsSentToThatPod) {
   const auto scraper = Wanting();
-  LetAnswer(false);
+  LetAnswer(0);
   scraper->Tell(kModel, {Order(1)});
   ASSERT_TRUE(AwaitTold(1));
   scraper->Tell(kModel, {Order(1)});
   scraper->Tell(kModel, {Order(2)});
-  LetAnswer(true);
+  LetAnswer(1000);
   ASSERT_TRUE(AwaitChanges(3));
   scraper->Tell(kModel, {Order(3)});
   ASSERT_TRUE(AwaitTold(2));
@@ -425,6 +427,32 @@ TEST_F(Telling, ANewContainerMayBeToldTheSameAndHasNoErrors) {
   EXPECT_EQ(scraper->ReportOf("p1")->order_error, "");
   scraper->Tell(kModel, {Order(1)});
   ASSERT_TRUE(AwaitTold(2));
+}
+
+TEST_F(Telling, WhatAnEndedContainerAnswersIsNotTheAnswerOfItsSuccessor) {
+  Refuse(R"({"error": "no"})");
+  const auto scraper = Wanting();
+  LetAnswer(0);
+  scraper->Tell(kModel, {Order(1)});
+  ASSERT_TRUE(AwaitTold(1));
+  scraper->Want(kModel, {{"p1", "127.0.0.1", "new", "2"}});
+  scraper->Tell(kModel, {Order(2)});
+  LetAnswer(1);
+  ASSERT_TRUE(AwaitChanges(3));
+  EXPECT_EQ(scraper->ReportOf("p1")->container_id, "new");
+  EXPECT_EQ(scraper->ReportOf("p1")->order_error, "");
+  LetAnswer(1000);
+}
+
+TEST_F(Telling, OrdersDoNotMakeAPodBeAskedMoreOften) {
+  const auto scraper =
+      Wanting({.interval = milliseconds(1), .slow_interval = std::chrono::hours(1), .slow_after = {}});
+  scraper->Tell(kModel, {Order(1)});
+  ASSERT_TRUE(AwaitChanges(3));
+  scraper->Tell(kModel, {Order(1, "p2")});
+  ASSERT_TRUE(AwaitChanges(4));
+  const std::scoped_lock lock(mutex_);
+  EXPECT_EQ(asked_, 4) << "each once, and once more after its order";
 }
 
 // What ScraperOptions::body_limit is computed from.
