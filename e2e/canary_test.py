@@ -11,7 +11,7 @@ import bundles
 import pytest
 from kube import condition, settled
 from load import Load
-from machines import processes
+from machines import lost, processes
 from unnoticed_test import await_last_drain
 from witness import Follow
 
@@ -28,9 +28,10 @@ ANALYSIS = {"minRequests": 60, "maxErrorRate": 0.05, "maxSlowRate": 0.1, "latenc
 MOST_SIGMAS = 4.5
 
 
-def spec(uri, replicas=2, steps=STEPS, analysis=ANALYSIS, **rollout):
+def spec(uri, replicas=2, steps=STEPS, analysis=ANALYSIS, node=None, **rollout):
     canary = {"steps": steps, "analysis": analysis}
-    return {"model": {"uri": uri}, "replicas": replicas, "rollout": {"strategy": "Canary", "canary": canary, **rollout}}
+    pods = {"template": {"nodeSelector": {"kubernetes.io/hostname": node}}} if node else {}
+    return {"model": {"uri": uri}, "replicas": replicas, "rollout": {"strategy": "Canary", "canary": canary, **rollout}, **pods}
 
 
 def phase(*phases):
@@ -180,6 +181,21 @@ def test_a_third_one_in_the_middle(canaries, store, folder):
     third = canaries.ask_for(store.put("canary-4.tar", bundles.scale(folder, 4.0)), 4.0)
     canaries.await_promoted(third)
     canaries.kube.gone(f"pilotlight.dev/revision={second}", kinds="pods")
+
+
+def test_the_candidates_node_is_lost(canaries, system, store, folder):
+    """It hears nothing and says nothing: what was handed to it is answered by the stable pods, and no more is."""
+    nodes = [node["metadata"]["name"] for node in system.list("nodes")]
+    if len(nodes) < 2:
+        pytest.skip("there is one node: PILOTLIGHT_NODES=2 ./dev test e2e")
+    uris = {factor: store.put(f"canary-{factor}.tar", bundles.scale(folder, factor)) for factor in (3.0, 4.0)}
+    canaries.await_promoted(canaries.ask_for(uris[3.0], 3.0, node=nodes[0]))
+    second = canaries.ask_for(uris[4.0], 4.0, node=nodes[1], steps=[{"weight": 50, "pause": "15s"}])
+    canaries.await_step(1)
+    with lost(nodes[1]):
+        canaries.until(lambda m: canary(m)["weight"]["desired"] == 0 and canary(m)["weight"]["applied"] == 0)
+        canaries.load.wait_for(300)
+    canaries.await_promoted(second)
 
 
 def test_the_user_holds_promotes_and_aborts(canaries, store, folder):

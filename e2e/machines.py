@@ -44,6 +44,22 @@ def frozen(program: str):
     ids = processes(program)
     if not ids:
         pytest.skip(f"no {program} that is ours to stop: this needs a cluster of ./dev")
+    with _stopped(ids):
+        yield
+
+
+@contextlib.contextmanager
+def lost(node: str):
+    """Inside, nothing on that node moves: for all others it is gone, and nobody has said so."""
+    record = _state() / node / "init"
+    if not record.exists():
+        pytest.skip(f"{node} is no node that is ours to stop: this needs a cluster of ./dev")
+    with _stopped(list(_below(int(record.read_text().split()[0])))):
+        yield
+
+
+@contextlib.contextmanager
+def _stopped(ids: list[int]):
     try:
         for pid in ids:
             os.kill(pid, signal.SIGSTOP)
