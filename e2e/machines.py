@@ -66,4 +66,5 @@ def _stopped(ids: list[int]):
         yield
     finally:
         for pid in ids:
-            os.kill(pid, signal.SIGCONT)
+            with contextlib.suppress(ProcessLookupError):  # it was ended meanwhile
+                os.kill(pid, signal.SIGCONT)
