@@ -9,7 +9,7 @@
 #include <type_traits>
 
 #include "common/text/printable.h"
-#include "sidecar/front/narrow_floats.h"
+#include "sidecar/front/elements.h"
 #include "sidecar/wire/datatype.h"
 
 namespace pilotlight::front {
@@ -21,9 +21,6 @@ namespace {
 
 constexpr std::size_t kKeptBytes = 256 * 1024;
 constexpr std::size_t kMaxKeys = 256;
-
-template <class T>
-constexpr bool kIsFloat = std::is_floating_point_v<T> || NarrowFloat<T>;
 
 std::string token(value& element) {
   return shown(element.raw_json_token());

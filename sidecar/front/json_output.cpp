@@ -3,55 +3,16 @@
 #include <array>
 #include <charconv>
 #include <cmath>
-#include <cstring>
 #include <nlohmann/json.hpp>
 #include <type_traits>
 
-#include "sidecar/front/narrow_floats.h"
+#include "sidecar/front/elements.h"
 #include "sidecar/wire/datatype.h"
 
 namespace pilotlight::front {
 namespace {
 
 constexpr std::size_t kNumberBytes = 32;  // the longest double has 24
-
-// Calls `use` with a value of the type's C++ type, for its type alone.
-template <class Use>
-void with_type(wire::Datatype type, Use use) {
-  switch (type) {
-    case wire::Datatype::kBool:
-      return use(bool{});
-    case wire::Datatype::kUint8:
-      return use(std::uint8_t{});
-    case wire::Datatype::kInt8:
-      return use(std::int8_t{});
-    case wire::Datatype::kInt16:
-      return use(std::int16_t{});
-    case wire::Datatype::kInt32:
-      return use(std::int32_t{});
-    case wire::Datatype::kInt64:
-      return use(std::int64_t{});
-    case wire::Datatype::kFp16:
-      return use(Float16{});
-    case wire::Datatype::kBf16:
-      return use(BFloat16{});
-    case wire::Datatype::kFp32:
-      return use(float{});
-    case wire::Datatype::kFp64:
-      return use(double{});
-  }
-}
-
-template <class T>
-T load(const std::byte* from) {
-  if constexpr (std::is_same_v<T, bool>) {
-    return *from != std::byte{0};  // the engine's byte need not be a bool's
-  } else {
-    T value;
-    std::memcpy(&value, from, sizeof value);
-    return value;
-  }
-}
 
 template <class T>
 char* write(char* at, T value) {
@@ -78,7 +39,7 @@ void append_list(std::string& out, const std::byte* from, std::size_t count) {
     *at++ = '[';
     for (std::size_t i = 0; i < count; ++i) {
       if (i > 0) *at++ = ',';
-      at = write(at, load<T>(from + i * sizeof(T)));
+      at = write(at, load_element<T>(from + i * sizeof(T)));
     }
     *at++ = ']';
     return static_cast<std::size_t>(at - data);
@@ -108,18 +69,18 @@ void append_string(std::string& out, std::string_view text) {
 }
 
 void append_flat(std::string& out, wire::Datatype type, std::span<const std::byte> bytes) {
-  with_type(type, [&]<class T>(T) { append_list<T>(out, bytes.data(), bytes.size() / sizeof(T)); });
+  with_element_type(type, [&]<class T>(T) { append_list<T>(out, bytes.data(), bytes.size() / sizeof(T)); });
 }
 
 void append_nested(std::string& out, wire::Datatype type, std::span<const std::int64_t> shape,
                    std::span<const std::byte> bytes) {
-  with_type(type, [&]<class T>(T) {
+  with_element_type(type, [&]<class T>(T) {
     if (!shape.empty()) {
       append_levels<T>(out, shape, bytes.data());
       return;
     }
     std::array<char, kNumberBytes> buffer;
-    out.append(buffer.data(), write(buffer.data(), load<T>(bytes.data())));
+    out.append(buffer.data(), write(buffer.data(), load_element<T>(bytes.data())));
   });
 }
 
@@ -129,8 +90,9 @@ void append_shape(std::string& out, std::span<const std::int64_t> shape) {
 
 double element(wire::Datatype type, std::span<const std::byte> bytes, std::size_t index) {
   double value = 0;
-  with_type(type,
-            [&]<class T>(T) { value = static_cast<double>(load<T>(bytes.data() + index * sizeof(T))); });
+  with_element_type(type, [&]<class T>(T) {
+    value = static_cast<double>(load_element<T>(bytes.data() + index * sizeof(T)));
+  });
   return value;
 }
 
