@@ -108,7 +108,7 @@ http::Response infer_answer(const InferRequest& request, const Answer& answer, s
   body += "]}";
   if (!any_binary) return response;
   response.content_type = "application/octet-stream";
-  response.fields.emplace_back("inference-header-content-length", std::to_string(body.size()));
+  response.fields.emplace_back(kJsonLength, std::to_string(body.size()));
   body.reserve(body.size() + binary_bytes);
   for (const auto& [tensor, binary] : chosen) {
     if (binary) body.append(reinterpret_cast<const char*>(tensor->bytes.data()), tensor->bytes.size());

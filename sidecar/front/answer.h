@@ -7,6 +7,9 @@
 
 namespace pilotlight::front {
 
+// The field that says how much of a body is JSON, where tensors follow in binary.
+inline constexpr std::string_view kJsonLength = "inference-header-content-length";
+
 // The answer of the Open Inference Protocol: JSON, and behind it the outputs that were asked for in binary.
 http::Response infer_answer(const InferRequest& request, const Answer& answer, std::string_view model,
                             std::string_view version);

@@ -22,9 +22,10 @@ namespace {
 // Whether a request has gone from one front to another, as the access log says it.
 enum class Hop {
   kNone,
-  kOut,   // to the candidate, which has answered
-  kBack,  // to the candidate, and was answered here after all
-  kIn     // from another front
+  kOut,    // to the candidate, which has answered
+  kBack,   // to the candidate, and was answered here after all
+  kIn,     // from another front
+  kMirror  // from another front, which has answered it and does not wait
 };
 
 const char* hop_name(Hop hop) {
@@ -37,6 +38,8 @@ const char* hop_name(Hop hop) {
       return "back";
     case Hop::kIn:
       return "in";
+    case Hop::kMirror:
+      return "mirror";
   }
   return "";
 }
@@ -53,13 +56,12 @@ struct Api::Context {
   std::chrono::nanoseconds compute{};
   Placement placement;
   std::string candidate;  // whose revision it was handed to
+  std::shared_ptr<Mirror::Kept> mirror;
   Hop hop = Hop::kNone;
   bool counted = false;
 };
 
 namespace {
-
-constexpr std::string_view kJsonLength = "inference-header-content-length";
 
 // The client's own id, if it is fit to be written into logs and headers; or one of ours.
 std::string request_id(const Request& request) {
@@ -114,7 +116,8 @@ Response busy(std::string_view message) {
 }
 
 // What a peer is told: what the API reads, and nothing else of what the client sent.
-std::string hop_head(const Request& request, std::string_view id, std::chrono::nanoseconds time) {
+std::string hop_head(const Request& request, std::string_view id, std::chrono::duration<double> time,
+                     bool mirrored) {
   const auto milliseconds = std::chrono::ceil<std::chrono::milliseconds>(time).count();
   auto head = std::format(
       "POST {} HTTP/1.1\r\nhost: hop\r\nx-request-id: {}\r\nx-request-timeout-ms: {}\r\ncontent-length: "
@@ -125,7 +128,13 @@ std::string hop_head(const Request& request, std::string_view id, std::chrono::n
       head.append(name).append(": ").append(value).append("\r\n");
     }
   }
+  if (mirrored) head.append(kMirrorMark).append(": 1\r\n");
   return head += "\r\n";
+}
+
+// Of a mirrored request: with every output, and bit by bit, in whatever form it was asked.
+InferRequest for_comparing() {
+  return {.id = {}, .inputs = {}, .outputs = {}, .binary_default = true};
 }
 
 Response hop_failed(HopFailure failure, std::string_view revision) {
@@ -173,7 +182,7 @@ std::expected<std::uint64_t, Response> Api::admit_hop(Request& head) {
   const auto context = std::make_shared<Context>();
   head.context = context;
   context->id = request_id(head);
-  context->hop = Hop::kIn;
+  context->hop = head.field(kMirrorMark).empty() ? Hop::kIn : Hop::kMirror;
   context->route = route_of(head.path, identity.name, identity.revision);
   if ((context->route != Route::kInfer && context->route != Route::kPredict) || head.method != "POST") {
     return std::unexpected(http::error(404, "only inferences are handed over"));
@@ -214,7 +223,7 @@ std::expected<std::uint64_t, Response> Api::admit_inference(const Request& head,
     }
     context.timeout = std::min(context.timeout, std::chrono::duration<double>(*milliseconds / 1000.0));
   }
-  if (context.hop != Hop::kIn) context.placement = split_.place(head, context.id);
+  if (context.hop == Hop::kNone) context.placement = split_.place(head, context.id);
   if (auto& refusal = context.placement.refusal) return std::unexpected(*std::move(refusal));
   if (!context.placement.at_peer && !lifecycle_.serving()) return std::unexpected(not_ready());
   return lifecycle_.config().max_request_bytes;
@@ -237,7 +246,7 @@ void Api::hand_over(const std::shared_ptr<http::Exchange>& exchange, Context& co
   context.candidate = split_.candidate();
   const auto sent = split_.hand_over(
       context.placement,
-      {.head = hop_head(exchange->request, context.id, deadline - http::Exchange::Clock::now()),
+      {.head = hop_head(exchange->request, context.id, deadline - http::Exchange::Clock::now(), false),
        .body = exchange->request.body,
        .keep = exchange,
        .deadline = deadline,
@@ -271,7 +280,27 @@ void Api::count(Context& context, Verdict verdict, std::chrono::duration<double>
   if (!std::exchange(context.counted, true)) split_.count(context.placement, verdict, took);
 }
 
+// Its tensors are in the arena now: the body is of use to a mirror only.
+void Api::let_body_go(const std::shared_ptr<http::Exchange>& exchange, Context& context) {
+  auto& request = exchange->request;
+  if (context.placement.mirrored) {
+    auto& mirror = split_.mirror();
+    auto head = hop_head(request, context.id, mirror.timeout(), true);
+    context.mirror = mirror.keep(context.placement.segment, std::move(head), std::move(request.body));
+  }
+  request.body = {};
+}
+
+Response Api::refusal(const BadRequest& bad, const Context& context) const {
+  if (bad.status != 503) return http::error(bad.status, bad.message);
+  return context.hop == Hop::kMirror ? http::error(kMirrorRefused, bad.message) : busy(bad.message);
+}
+
 void Api::serve_here(const std::shared_ptr<http::Exchange>& exchange, Context& context) {
+  // Nobody waits for it: it is not to stand in a queue before those who do.
+  if (context.hop == Hop::kMirror && !inferences_.takes_at_once()) {
+    return exchange->respond(http::error(kMirrorRefused, "the engine has enough to do"));
+  }
   switch (context.route) {
     case Route::kInfer:
       return infer(exchange, context);
@@ -313,13 +342,10 @@ void Api::infer(const std::shared_ptr<http::Exchange>& exchange, Context& contex
   if (!lifecycle_.serving()) return exchange->respond(not_ready());
   auto request =
       parse_infer(exchange->request.body, context.json_bytes, *lifecycle_.contract(), inferences_.heap());
-  if (!request) {
-    return exchange->respond(request.error().status == 503
-                                 ? busy(request.error().message)
-                                 : http::error(request.error().status, request.error().message));
-  }
-  exchange->request.body = {};  // its tensors are in the arena now
+  if (!request) return exchange->respond(refusal(request.error(), context));
+  let_body_go(exchange, context);
   auto inputs = std::move(request->inputs);
+  if (context.hop == Hop::kMirror) request = for_comparing();
   submit(exchange, context, std::move(inputs),
          [this, request = std::make_shared<InferRequest>(*std::move(request))](const Answer& answer) {
            const auto& identity = lifecycle_.config().identity;
@@ -330,14 +356,14 @@ void Api::infer(const std::shared_ptr<http::Exchange>& exchange, Context& contex
 void Api::predict(const std::shared_ptr<http::Exchange>& exchange, Context& context) {
   if (!lifecycle_.serving()) return exchange->respond(not_ready());
   auto request = parse_predict(exchange->request.body, *lifecycle_.contract(), inferences_.heap());
-  if (!request) {
-    return exchange->respond(request.error().status == 503
-                                 ? busy(request.error().message)
-                                 : http::error(request.error().status, request.error().message));
-  }
-  exchange->request.body = {};
+  if (!request) return exchange->respond(refusal(request.error(), context));
+  let_body_go(exchange, context);
   submit(exchange, context, std::move(request->inputs),
-         [this, single = request->single](const Answer& answer) {
+         [this, single = request->single, hop = context.hop](const Answer& answer) {
+           const auto& identity = lifecycle_.config().identity;
+           if (hop == Hop::kMirror) {
+             return infer_answer(for_comparing(), answer, identity.name, identity.revision);
+           }
            return predict_answer(single, answer, *lifecycle_.contract());
          });
 }
@@ -356,8 +382,13 @@ void Api::submit(const std::shared_ptr<http::Exchange>& exchange, Context& conte
         context.compute = answer.compute;
         metrics_.inferred(answer, context.batch, http::Exchange::Clock::now() - exchange->started);
         if (any_non_finite(answer)) metrics_.non_finite_outputs();
-        if (answer.outcome == Outcome::kOk) return exchange->respond(render(answer));
-        exchange->respond(failure_answer(answer.outcome, context.id));
+        auto kept = std::exchange(context.mirror, nullptr);
+        if (answer.outcome != Outcome::kOk) {
+          return exchange->respond(failure_answer(answer.outcome, context.id));
+        }
+        auto response = render(answer);
+        if (kept && response.status == 200) split_.mirror().send(std::move(kept), answer.outputs);
+        exchange->respond(std::move(response));
       });
   if (id == 0) {
     metrics_.rejected();
@@ -378,7 +409,11 @@ void Api::finish(Request& request, Response& response, http::Exchange::Clock::ti
   const auto hop = context != nullptr ? context->hop : Hop::kNone;
   const auto& revision = hop == Hop::kOut ? context->candidate : lifecycle_.config().identity.revision;
   response.fields.emplace_back("x-pilotlight-revision", revision);
-  metrics_.answered(route, response.status, took);
+  if (hop == Hop::kMirror) {
+    metrics_.mirrored(response.status);
+  } else {
+    metrics_.answered(route, response.status, took);
+  }
   if (context != nullptr) count(*context, verdict_of(response.status), took);
   if (!access_log_) return;
   const auto microseconds = [](auto time) {

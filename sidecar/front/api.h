@@ -10,6 +10,7 @@
 #include "sidecar/front/inferences.h"
 #include "sidecar/front/lifecycle.h"
 #include "sidecar/front/metrics.h"
+#include "sidecar/front/request.h"
 #include "sidecar/front/routes.h"
 #include "sidecar/front/split/split.h"
 
@@ -36,6 +37,8 @@ class Api final : public http::Service {
   void hand_over(const std::shared_ptr<http::Exchange>& exchange, Context& context);
   void handed_over(const std::shared_ptr<http::Exchange>& exchange, Context& context, HopResult result);
   void serve_here(const std::shared_ptr<http::Exchange>& exchange, Context& context);
+  void let_body_go(const std::shared_ptr<http::Exchange>& exchange, Context& context);
+  http::Response refusal(const BadRequest& bad, const Context& context) const;
   // For the split, once for each request.
   void count(Context& context, Verdict verdict, std::chrono::duration<double> took);
   void infer(const std::shared_ptr<http::Exchange>& exchange, Context& context);

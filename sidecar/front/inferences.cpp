@@ -47,6 +47,10 @@ std::size_t Inferences::in_flight() const {
       std::ranges::count_if(slots_, [](const auto& slot) { return slot.has_value(); }));
 }
 
+bool Inferences::takes_at_once() const {
+  return engine_ != nullptr && waiting_.empty() && in_flight() < kDepth;
+}
+
 std::optional<Inferences::Work>* Inferences::at() {
   std::optional<Work>* first = nullptr;
   for (auto& slot : slots_) {

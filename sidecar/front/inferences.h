@@ -83,6 +83,8 @@ class Inferences {
   // Nobody wants the answer any more. What the engine has, it finishes.
   void cancel(std::uint64_t id);
 
+  // Whether one more would go to the engine now, and make nothing wait that is here.
+  bool takes_at_once() const;
   std::size_t waiting() const { return waiting_.size(); }
   std::size_t in_flight() const;
 

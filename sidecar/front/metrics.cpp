@@ -106,6 +106,10 @@ struct Metrics::Impl {
                      "Requests of the split, by the side that they fell to and what came of them.")),
         unsplit(counters(registry, "pilotlight_unsplit_requests_total",
                          "Requests that counted for neither side, by the reason.")),
+        mirror(counters(registry, "pilotlight_mirror_requests_total",
+                        "Requests answered here that a candidate was to answer, too, by what came of it.")),
+        mirror_received(counters(registry, "pilotlight_mirror_received_total",
+                                 "Requests that another pod has mirrored to this one, by the answer.")),
         phases(
             gauges(registry, "pilotlight_phase_duration_seconds", "How long each part of the start took.")),
         info(gauges(registry, "pilotlight_model_info", "Always 1; what is served is in the labels.")),
@@ -148,6 +152,8 @@ struct Metrics::Impl {
   Family<Gauge>& split_peers;
   Family<Counter>& split_requests;
   Family<Counter>& unsplit;
+  Family<Counter>& mirror;
+  Family<Counter>& mirror_received;
   Family<Gauge>& phases;
   Family<Gauge>& info;
   Identity identity_;
@@ -180,6 +186,10 @@ void Metrics::answered(Route route, unsigned code, std::chrono::duration<double>
   if (histogram == nullptr)
     histogram = &impl_->seconds.Add({{"route", std::string(route_name(route))}}, kSeconds);
   histogram->Observe(took.count());
+}
+
+void Metrics::mirrored(unsigned code) {
+  impl_->mirror_received.Add({{"code", std::to_string(code)}}).Increment();
 }
 
 void Metrics::inferred(const Answer& answer, std::int64_t batch, std::chrono::duration<double> took) {
@@ -259,6 +269,10 @@ void Metrics::set_split(const Split& split) {
   for (std::size_t i = 0; i < kUnsplits; ++i) {
     const auto why = static_cast<Unsplit>(i);
     bring_to(impl_->unsplit.Add({{"reason", std::string(unsplit_name(why))}}), split.tally().total(why));
+  }
+  for (std::size_t i = 0; i < kShadows; ++i) {
+    const auto result = static_cast<Shadow>(i);
+    bring_to(impl_->mirror.Add({{"result", std::string(shadow_name(result))}}), split.tally().total(result));
   }
 }
 

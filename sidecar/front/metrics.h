@@ -21,6 +21,8 @@ class Metrics {
   ~Metrics();
 
   void answered(Route route, unsigned code, std::chrono::duration<double> took);
+  // A request that another front has mirrored to this one: nobody's.
+  void mirrored(unsigned code);
   // One inference with `batch` instances; `took` from the request's head to its outcome.
   void inferred(const Answer& answer, std::int64_t batch, std::chrono::duration<double> took);
   // An inference whose inputs or outputs hold NaN or infinity.

@@ -199,7 +199,7 @@ class ScriptedLauncher::Thread final : public Process {
     for (std::uint64_t at = 0; at + 4 <= input.bytes; at += 4) {
       float value = 0;
       std::memcpy(&value, bytes.data() + input.offset + at, sizeof value);
-      value = first == kNan ? std::numeric_limits<float>::quiet_NaN() : 2 * value;
+      value = first == kNan ? std::numeric_limits<float>::quiet_NaN() : script_.factor * value;
       std::memcpy(bytes.data() + output.offset + at, &value, sizeof value);
     }
     if (first == kBadShape) std::swap(output.shape[0], output.shape[1]);

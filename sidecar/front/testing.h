@@ -66,6 +66,7 @@ class ScriptedLauncher final : public Launcher {
   std::atomic<int> checks = 0;  // how many engines of each role were started
   std::atomic<int> serves = 0;
   std::atomic<int> inferences = 0;
+  std::atomic<float> factor = 2;  // of y = factor·x
   // If not 0: what each inference is taken to begin with, whatever was sent.
   std::atomic<float> always = 0;
 

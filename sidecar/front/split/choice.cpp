@@ -22,7 +22,7 @@ Draw draw(std::string_view salt, std::string_view key) {
   text.reserve(salt.size() + 1 + key.size());
   text.append(salt).append(1, '\0').append(key);
   const auto digest = artifact::sha256_of(std::as_bytes(std::span(text)));
-  return {.number = number_at(digest, 0), .session = number_at(digest, 8)};
+  return {.number = number_at(digest, 0), .session = number_at(digest, 8), .mirror = number_at(digest, 16)};
 }
 
 }  // namespace pilotlight::front

@@ -28,11 +28,16 @@ void CountedPods::took(std::string_view name, Seconds time, Seconds threshold, s
   }
 }
 
+void CountedPods::compared(std::string_view name, bool disagreed, std::int64_t unix_second) {
+  if (auto* pod = find(name); pod != nullptr) pod->disagreement.count(disagreed, unix_second, most_runs());
+}
+
 nlohmann::json CountedPods::to_json(bool slow) const {
   auto document = nlohmann::json::object();
   for (const auto& [name, pod] : pods_) {
     auto& entry = document[name];
     entry["errors"] = pod.errors.to_json(most_runs());
+    if (pod.disagreement.requests() > 0) entry["disagreement"] = pod.disagreement.to_json(most_runs());
     if (!slow) continue;
     for (const auto& events : pod.slow) entry["slow"].push_back(events.to_json(most_runs()));
   }

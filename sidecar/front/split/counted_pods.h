@@ -29,13 +29,18 @@ class CountedPods {
   // A good answer, or a client's error, took so long. In place of a threshold of zero nothing counts.
   void took(std::string_view pod, Seconds time, Seconds threshold, std::int64_t unix_second);
 
-  // {"<podUID>": {"errors": {…}, "slow": [{…}, {…}, {…}]}}, `slow` only with a threshold.
+  // A mirrored request's answer was compared.
+  void compared(std::string_view pod, bool disagreed, std::int64_t unix_second);
+
+  // {"<podUID>": {"errors": {…}, "slow": [{…}, {…}, {…}], "disagreement": {…}}}, `slow` only with a
+  // threshold, `disagreement` only where there was a comparison.
   nlohmann::json to_json(bool slow) const;
 
  private:
   struct Pod {
     CountedEvents errors;
     std::array<CountedEvents, kSlow.size()> slow;
+    CountedEvents disagreement;
   };
   // Null: there are enough others.
   Pod* find(std::string_view name);

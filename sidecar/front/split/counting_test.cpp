@@ -27,6 +27,7 @@ TEST(Choice, IsTheSameInEveryBuild) {
   // Of hashlib.sha256(b"<salt>\0<key>").
   EXPECT_EQ(draw("attempt-1", "session-1").number, 11887993750205478175U);
   EXPECT_EQ(draw("attempt-1", "session-1").session, 14848185682777757857U);
+  EXPECT_EQ(draw("attempt-1", "session-1").mirror, 2112302991037846353U);
   EXPECT_EQ(draw("attempt-1", "session-2").number, 10925042689697269717U);
   EXPECT_EQ(draw("", "").number, 7940984811893783192U);
   EXPECT_EQ(draw("a", "b").session, 2108127282520699247U);
@@ -67,6 +68,21 @@ TEST(Choice, AnotherSaltIsAnotherThrow) {
   }
   EXPECT_NEAR(both, 2500, 3 * std::sqrt(10'000 * 0.25 * 0.75));
   EXPECT_NE(draw("ab", "c").number, draw("a", "bc").number);
+}
+
+TEST(Choice, WhatIsMirroredDoesNotDependOnTheSide) {
+  constexpr int kRequests = 10'000;
+  int mirrored = 0;
+  int both = 0;
+  for (int i = 0; i < kRequests; ++i) {
+    const auto drawn = draw("salt", std::to_string(i));
+    EXPECT_FALSE(falls_to_mirror(drawn, 0));
+    if (!falls_to_mirror(drawn, 2000)) continue;
+    ++mirrored;
+    both += falls_to_candidate(drawn, 2000) ? 1 : 0;
+  }
+  EXPECT_NEAR(mirrored, kRequests * 0.2, 3 * std::sqrt(kRequests * 0.2 * 0.8));
+  EXPECT_NEAR(both, kRequests * 0.04, 3 * std::sqrt(kRequests * 0.04 * 0.96));
 }
 
 // Sessions.
@@ -355,9 +371,76 @@ TEST_F(TallyTest, WhatIsNotSplitIsToldApart) {
   EXPECT_EQ(last()["revisions"]["r1"]["requests"], 0);
 }
 
+TEST_F(TallyTest, WhatIsMirroredIsOfTheCandidatesPodsAndOfNeitherSidesRequests) {
+  rules_.mirror = Tolerance();
+  tally_.apply(1, rules_, now_);
+  const auto mirrored = [&](std::optional<Agreement> found, std::int64_t second) {
+    tally_.mirrored(
+        {.segment = 1, .pod = "p", .found = found, .now = system_clock::time_point(seconds(second))});
+  };
+  mirrored(
+      Agreement{.elements = 3, .difference_sum = 0.5, .worst_difference = 0.3, .rows = 2, .rows_agreed = 2},
+      1000);
+  mirrored(Agreement{.agreed = false,
+                     .elements = 1,
+                     .difference_sum = 0.5,
+                     .worst_difference = 0.2,
+                     .rows = 1,
+                     .rows_agreed = 0},
+           1001);
+  mirrored(std::nullopt, 1001);
+  mirrored(Agreement(), 1002);
+  tally_.mirror_dropped(1);
+  tally_.mirror_dropped(1);
+  EXPECT_EQ(last()["mirrored"],
+            json::parse(R"({"p":{"compared":4,"disagreed":2,"failed":1,"top1":{"rows":3,"agreed":2},
+      "elements":4,"meanDifference":0.25,"worstDifference":0.3}})"));
+  EXPECT_EQ(last()["mirrorDropped"], 2);
+  const auto candidate = last()["revisions"]["r2"];
+  EXPECT_EQ(candidate["requests"], 0);
+  EXPECT_EQ(candidate["counted"]["p"]["disagreement"],
+            json::parse(R"({"requests":3,"bad":1,"at":[[1001,1]]})"));
+  EXPECT_EQ(candidate["counted"]["p"]["errors"]["requests"], 0);
+  EXPECT_EQ(last()["revisions"]["r1"]["requests"], 0);
+  EXPECT_EQ(tally_.total(Shadow::kAgreed), 2);
+  EXPECT_EQ(tally_.total(Shadow::kDisagreed), 1);
+  EXPECT_EQ(tally_.total(Shadow::kFailed), 1);
+  EXPECT_EQ(tally_.total(Shadow::kDropped), 2);
+}
+
+TEST_F(TallyTest, WithoutAMirrorNothingIsSaidOfOne) {
+  tally_.apply(1, rules_, now_);
+  count(Arm::kCandidate, Verdict::kGood, "p");
+  EXPECT_FALSE(last().contains("mirrored"));
+  EXPECT_FALSE(last().contains("mirrorDropped"));
+  EXPECT_FALSE(last()["revisions"]["r2"]["counted"]["p"].contains("disagreement"));
+}
+
+TEST_F(TallyTest, WhatIsMirroredOfASegmentThatIsNotKeptIsInTheTotals) {
+  tally_.apply(1, rules_, now_);
+  tally_.mirrored({.segment = 99, .pod = "p", .found = {}, .now = now_});
+  tally_.mirror_dropped(99);
+  EXPECT_EQ(tally_.total(Shadow::kFailed), 1);
+  EXPECT_EQ(tally_.total(Shadow::kDropped), 1);
+}
+
+TEST_F(TallyTest, OfSoManyPodsAnswersAreComparedAndOfNoMore) {
+  rules_.mirror = Tolerance();
+  tally_.apply(1, rules_, now_);
+  for (int twice = 0; twice < 2; ++twice) {
+    for (std::size_t i = 0; i < Tally::kMostShadows + 1; ++i) {
+      tally_.mirrored({.segment = 1, .pod = std::to_string(i), .found = Agreement(), .now = now_});
+    }
+  }
+  EXPECT_EQ(last()["mirrored"].size(), Tally::kMostShadows);
+  EXPECT_EQ(last()["mirrored"]["0"]["compared"], 2);
+  EXPECT_EQ(last()["mirrorDropped"], 2);
+}
+
 TEST_F(TallyTest, AtItsWorstItFitsIntoWhatTheOperatorReads) {
   rules_.sticky_header = "h";
   rules_.slow_threshold = Tally::Seconds(0.1);
+  rules_.mirror = Tolerance();
   for (std::uint64_t epoch = 1; epoch <= 5; ++epoch) {
     rules_.hundredths = static_cast<unsigned>(epoch);
     tally_.apply(epoch, rules_, now_);
@@ -366,6 +449,15 @@ TEST_F(TallyTest, AtItsWorstItFitsIntoWhatTheOperatorReads) {
       for (std::int64_t second = 1'795'651'200; second < 1'795'651'300; second += 2) {
         count(Arm::kCandidate, Verdict::kError, pod.c_str(), epoch * 1000 + i, 1, second);
         count(Arm::kCandidate, Verdict::kGood, pod.c_str(), epoch * 1000 + i, 1, second);
+        tally_.mirrored({.segment = tally_.segment(),
+                         .pod = pod,
+                         .found = Agreement{.agreed = false,
+                                            .elements = 1'000'000,
+                                            .difference_sum = 1.0 / 3,
+                                            .worst_difference = 1.0 / 3,
+                                            .rows = 1'000'000,
+                                            .rows_agreed = 1'000'000},
+                         .now = system_clock::time_point(seconds(second))});
       }
     }
   }

@@ -70,12 +70,12 @@ const json::array_t& list(const json& object, const char* name, std::size_t most
   return value->get_ref<const json::array_t&>();
 }
 
-unsigned hundredths(const json& body) {
-  const auto* value = find(body, "weight");
-  const double weight = value != nullptr && value->is_number() ? value->get<double>() : -1;
-  const double scaled = weight * 100;
-  if (!(weight >= 0 && weight <= 100) || std::abs(scaled - std::round(scaled)) > 1e-6) {
-    refuse("weight", "is not a number from 0 to 100 with at most two decimals");
+unsigned hundredths(const json& object, const char* name, std::string_view field) {
+  const auto* value = find(object, name);
+  const double percent = value != nullptr && value->is_number() ? value->get<double>() : -1;
+  const double scaled = percent * 100;
+  if (!(percent >= 0 && percent <= 100) || std::abs(scaled - std::round(scaled)) > 1e-6) {
+    refuse(field, "is not a number from 0 to 100 with at most two decimals");
   }
   return static_cast<unsigned>(std::lround(scaled));
 }
@@ -153,13 +153,33 @@ void read_counting(const json& body, SplitDocument& split) {
   }
 }
 
+double tolerance(const json& mirror, const char* name, double otherwise) {
+  const auto* value = find(mirror, name);
+  if (value == nullptr) return otherwise;
+  const double result = value->is_number() ? value->get<double>() : -1;
+  if (!(result >= 0)) refuse(std::format("mirror.{}", name), "is not a number from 0");
+  return result;
+}
+
+void read_mirror(const json& body, SplitDocument& split) {
+  const auto* mirror = find(body, "mirror");
+  if (mirror == nullptr) return;
+  if (!mirror->is_object()) refuse("mirror", "is not an object");
+  if (!split.fallback) refuse("mirror", "needs the fallback Local: without it no request may run twice");
+  const Tolerance defaults;
+  split.mirror = {.hundredths = hundredths(*mirror, "percent", "mirror.percent"),
+                  .tolerance = {.absolute = tolerance(*mirror, "absoluteTolerance", defaults.absolute),
+                                .relative = tolerance(*mirror, "relativeTolerance", defaults.relative)}};
+}
+
 SplitDocument read(const json& body, std::string_view own, bool loopback) {
   if (!body.is_object()) refuse("the body", "is not an object");
   SplitDocument split;
-  split.hundredths = hundredths(body);
+  split.hundredths = hundredths(body, "weight", "weight");
   split.salt = text(body, "salt", "salt");
   read_how(body, split);
   read_counting(body, split);
+  read_mirror(body, split);
   split.allow_revision_header = flag(body, "allowRevisionHeader", false);
   split.stable_is_full = flag(body, "stableIsFull", std::nullopt);
   const auto* expires = find(body, "expiresAt");

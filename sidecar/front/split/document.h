@@ -5,11 +5,13 @@
 #include <cstdint>
 #include <expected>
 #include <nlohmann/json_fwd.hpp>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
 
 #include "sidecar/front/split/fingerprint.h"
+#include "sidecar/front/split/tolerance.h"
 
 namespace pilotlight::front {
 
@@ -20,6 +22,12 @@ struct SplitPeer {
   Fingerprint certificate;
 
   bool operator==(const SplitPeer&) const = default;
+};
+
+// Which of the requests that are answered here a candidate answers, too, and how alike the answers must be.
+struct MirrorOrder {
+  unsigned hundredths = 0;  // of a percent
+  Tolerance tolerance;
 };
 
 // The body of PUT /split (docs/sidecar.md).
@@ -33,6 +41,7 @@ struct SplitDocument {
   bool fallback = true;       // answer here what the candidate fails
   std::uint64_t hold_bytes = 1024 * 1024;
   std::chrono::duration<double> hop_timeout{5};
+  std::optional<MirrorOrder> mirror;
   bool allow_revision_header = false;
   std::string revision;  // the candidate's; empty: there is no peer
   std::vector<SplitPeer> peers;

@@ -47,6 +47,7 @@ TEST(SplitDocument, IsReadWithItsDefaults) {
   EXPECT_EQ(split->id, "");
   EXPECT_EQ(split->segment, "");
   EXPECT_EQ(split->latency_threshold.count(), 0);
+  EXPECT_FALSE(split->mirror);
   EXPECT_TRUE(split->fallback);
   EXPECT_EQ(split->hold_bytes, 1024 * 1024);
   EXPECT_EQ(split->hop_timeout.count(), 5);
@@ -102,6 +103,39 @@ TEST(SplitDocument, AWeightHasTwoDecimalsAtMost) {
     EXPECT_THAT(why([&](json& b) { b["weight"] = weight; }),
                 HasSubstr("weight is not a number from 0 to 100"));
   }
+}
+
+TEST(SplitDocument, AMirrorHasAShareAndTolerances) {
+  auto body = good();
+  body["mirror"] = {{"percent", 0.25}};
+  auto split = parse_split(body, "r1", false);
+  ASSERT_TRUE(split) << split.error();
+  EXPECT_EQ(split->mirror->hundredths, 25);
+  EXPECT_EQ(split->mirror->tolerance, (Tolerance{.absolute = 1e-4, .relative = 1e-4}));
+  body["mirror"] = {{"percent", 100}, {"absoluteTolerance", 0}, {"relativeTolerance", 0.5}};
+  split = parse_split(body, "r1", false);
+  ASSERT_TRUE(split) << split.error();
+  EXPECT_EQ(split->mirror->hundredths, 10'000);
+  EXPECT_EQ(split->mirror->tolerance, (Tolerance{.absolute = 0, .relative = 0.5}));
+}
+
+TEST(SplitDocument, AMirrorThatIsWrongIsRefused) {
+  const auto of = [](json mirror) { return why([&](json& b) { b["mirror"] = std::move(mirror); }); };
+  EXPECT_EQ(of(20), "mirror is not an object");
+  for (const json& percent : {json(), json(-1), json(100.01), json(0.001), json("5")}) {
+    EXPECT_THAT(of({{"percent", percent}}), HasSubstr("mirror.percent is not a number from 0 to 100"));
+  }
+  for (const char* name : {"absoluteTolerance", "relativeTolerance"}) {
+    for (const json& tolerance : {json(-1e-9), json("0"), json(true)}) {
+      EXPECT_EQ(of({{"percent", 1}, {name, tolerance}}),
+                std::format("mirror.{} is not a number from 0", name));
+    }
+  }
+  EXPECT_THAT(why([](json& b) {
+                b["mirror"] = {{"percent", 1}};
+                b["fallback"] = "Off";
+              }),
+              HasSubstr("mirror needs the fallback Local"));
 }
 
 TEST(SplitDocument, APeerIsAnAddressOfAnotherPodAndNoName) {

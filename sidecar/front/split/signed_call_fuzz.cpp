@@ -48,6 +48,11 @@ void check_split(std::string_view input) {
   if (!split) return require(presentable(split.error(), kMostMessage), "a refusal can be shown");
   require(split->hundredths <= 10'000 && split->hold_bytes <= front::kMostHoldBytes, "numbers have bounds");
   require(split->hop_timeout.count() > 0, "a hop ends");
+  if (split->mirror) {
+    require(split->fallback && split->mirror->hundredths <= 10'000, "a mirror has bounds");
+    require(split->mirror->tolerance.absolute >= 0 && split->mirror->tolerance.relative >= 0,
+            "a tolerance allows something");
+  }
   require(split->latency_threshold.count() >= 0, "a threshold is a time");
   require(split->id.size() <= 128 && split->segment.size() <= 128, "what is given back is short");
   require(split->peers.size() <= front::kMostPeers && split->callers.size() <= front::kMostCallers,
@@ -81,6 +86,7 @@ std::vector<std::string> seeds() {
       R"("certificate":"sha256:)" +
           std::string(64, 'a') + R"("}],"callers":["sha256:)" + std::string(64, 'b') + R"("]})",
       R"({"weight":5,"salt":"s","id":"a/1","segment":"2","latencyThresholdSeconds":0.02,"stableIsFull":true,)"
+      R"("mirror":{"percent":20,"absoluteTolerance":1e-3,"relativeTolerance":0},)"
       R"("expiresAt":"2026-11-26T00:05:00Z"})",
       R"({"weight":0,"salt":"s","stableIsFull":false,"expiresAt":"2026-11-26T00:05:00+01:00",)"
       R"("peers":[{"podUID":"p","ip":"::ffff:127.0.0.1","revision":"r2"}]})",

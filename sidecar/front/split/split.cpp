@@ -9,7 +9,6 @@
 #include "common/log/log.h"
 #include "common/text/printable.h"
 #include "common/time/rfc3339.h"
-#include "sidecar/front/split/choice.h"
 
 namespace pilotlight::front {
 namespace {
@@ -29,25 +28,29 @@ std::uint64_t body_bytes(const http::Request& head) {
 Split::Split(boost::asio::io_context& io, Timers& timers, const HopIdentity& identity, Settings settings)
     : timers_(timers),
       settings_(std::move(settings)),
-      client_(io, timers, identity, settings_.peer_port, settings_.limits) {}
+      client_(io, timers, identity, settings_.peer_port, settings_.limits),
+      mirror_(io, timers, identity, settings_.peer_port, settings_.mirror, tally_) {}
 
 std::expected<void, std::string> Split::apply(std::uint64_t epoch, const nlohmann::json& body) {
   auto document = parse_split(body, settings_.revision, settings_.loopback);
   if (!document) return std::unexpected(document.error());
   client_.set_peers(document->peers);
+  mirror_.apply(*document);
   const auto now = timers_.wall();
   // The dice do not know whether there are peers at the moment.
   auto candidate = document->revision;
   if (candidate.empty() && document_ && document_->salt == document->salt) candidate = document_->revision;
   document->revision = candidate;
-  tally_.apply(epoch,
-               {.hundredths = document->hundredths,
-                .salt = document->salt,
-                .sticky_header = document->sticky_header,
-                .candidate = std::move(candidate),
-                .label = document->segment,
-                .slow_threshold = document->latency_threshold},
-               now);
+  tally_.apply(
+      epoch,
+      {.hundredths = document->hundredths,
+       .salt = document->salt,
+       .sticky_header = document->sticky_header,
+       .candidate = std::move(candidate),
+       .label = document->segment,
+       .slow_threshold = document->latency_threshold,
+       .mirror = document->mirror.transform([](const MirrorOrder& order) { return order.tolerance; })},
+      now);
   if (epoch != epoch_) applied_at_ = now;
   epoch_ = epoch;
   document_ = *std::move(document);
@@ -109,9 +112,16 @@ Placement Split::place(const http::Request& head, std::string_view id) {
   const auto drawn = draw(document_->salt, key);
   const bool candidate = falls_to_candidate(drawn, document_->hundredths);
   return {.at_peer = candidate,
+          .mirrored = !candidate && falls_to_mirror(drawn, key, id),
           .arm = candidate ? Arm::kCandidate : Arm::kStable,
           .segment = tally_.segment(),
           .session = drawn.session};
+}
+
+// Of each request by itself, in sticky mode, too: a share of few sessions would be none of the requests.
+bool Split::falls_to_mirror(const Draw& drawn, std::string_view key, std::string_view id) const {
+  if (!document_->mirror || expired()) return false;
+  return front::falls_to_mirror(key == id ? drawn : draw(document_->salt, id), document_->mirror->hundredths);
 }
 
 std::optional<HopClient::Sent> Split::hand_over(Placement& placement, HopRequest request) {

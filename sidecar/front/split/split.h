@@ -9,9 +9,11 @@
 #include <string_view>
 
 #include "common/http/message.h"
+#include "sidecar/front/split/choice.h"
 #include "sidecar/front/split/document.h"
 #include "sidecar/front/split/hop_client.h"
 #include "sidecar/front/split/identity.h"
+#include "sidecar/front/split/mirror.h"
 #include "sidecar/front/split/tally.h"
 #include "sidecar/front/timers.h"
 
@@ -21,6 +23,7 @@ namespace pilotlight::front {
 struct Placement {
   bool at_peer = false;
   bool asked = false;      // it named the revision: nobody else may answer
+  bool mirrored = false;   // when it has been answered here, a candidate is to answer it, too
   std::optional<Arm> arm;  // nothing: it does not count
   std::uint64_t segment = 0;
   std::uint64_t session = 0;
@@ -38,6 +41,7 @@ class Split {
     std::uint16_t peer_port = 8082;
     bool loopback = false;  // peers may have such addresses
     HopClient::Limits limits = {};
+    Mirror::Limits mirror = {};
   };
   Split(boost::asio::io_context& io, Timers& timers, const HopIdentity& identity, Settings settings);
 
@@ -60,6 +64,9 @@ class Split {
   // What a request that counts has come to. Called once for each.
   void count(const Placement& placement, Verdict verdict, std::chrono::duration<double> took);
 
+  // Where requests go that are mirrored.
+  Mirror& mirror() { return mirror_; }
+
   // For the status document; null before the first split.
   nlohmann::json to_json() const;
   const Tally& tally() const { return tally_; }
@@ -73,6 +80,7 @@ class Split {
   unsigned hundredths() const;
   Placement asked_for(std::string_view revision) const;
   Placement uncounted(Unsplit why);
+  bool falls_to_mirror(const Draw& drawn, std::string_view key, std::string_view id) const;
 
   Timers& timers_;
   Settings settings_;
@@ -81,6 +89,7 @@ class Split {
   std::uint64_t epoch_ = 0;
   std::chrono::system_clock::time_point applied_at_;
   Tally tally_;
+  Mirror mirror_;
 };
 
 }  // namespace pilotlight::front

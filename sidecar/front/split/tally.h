@@ -4,12 +4,17 @@
 #include <chrono>
 #include <cstdint>
 #include <deque>
+#include <map>
 #include <nlohmann/json_fwd.hpp>
+#include <optional>
 #include <string>
 #include <string_view>
 
+#include "sidecar/front/split/agreement.h"
 #include "sidecar/front/split/counted_pods.h"
 #include "sidecar/front/split/sessions.h"
+#include "sidecar/front/split/shadow_counts.h"
+#include "sidecar/front/split/tolerance.h"
 
 namespace pilotlight::front {
 
@@ -43,12 +48,23 @@ enum class Unsplit {
 inline constexpr std::size_t kUnsplits = 5;
 std::string_view unsplit_name(Unsplit why);
 
+// What became of a request that a candidate was to answer as well.
+enum class Shadow {
+  kAgreed,
+  kDisagreed,
+  kFailed,  // no answer, or none that can be compared
+  kDropped  // not sent, or refused for want of room
+};
+inline constexpr std::size_t kShadows = 4;
+std::string_view shadow_name(Shadow result);
+
 // What the requests of one split came to. A segment is the time in which the rules stay the same: what the
 // dice depend on, the threshold, and the operator's own name for it; it has the epochs from its first to its
 // last. The last four are kept. Runs on the loop's thread.
 class Tally {
  public:
   static constexpr std::size_t kMostSegments = 4;
+  static constexpr std::size_t kMostShadows = 32;  // pods of a segment that are compared
   using Seconds = std::chrono::duration<double>;
 
   struct Rules {
@@ -58,6 +74,7 @@ class Tally {
     std::string candidate;      // revision; may be empty
     std::string label;          // the operator's own word for the segment
     Seconds slow_threshold{0};  // zero: what is slow is not counted
+    std::optional<Tolerance> mirror;
 
     bool operator==(const Rules&) const = default;
   };
@@ -77,12 +94,23 @@ class Tally {
   void count(const Event& event);
   void unsplit(std::uint64_t segment, Unsplit why);
 
+  struct Mirrored {
+    std::uint64_t segment;           // its first epoch
+    std::string_view pod;            // that it was sent to
+    std::optional<Agreement> found;  // nothing: it has failed
+    std::chrono::system_clock::time_point now;
+  };
+  // Of the candidate, but no request of either side.
+  void mirrored(const Mirrored& event);
+  void mirror_dropped(std::uint64_t segment);
+
   // The segment of what begins now: its first epoch, or 0.
   std::uint64_t segment() const { return segments_.empty() ? 0 : segments_.back().epoch; }
 
   // Since the start.
   std::uint64_t total(Arm arm, Verdict verdict) const;
   std::uint64_t total(Unsplit why) const { return unsplit_[static_cast<std::size_t>(why)]; }
+  std::uint64_t total(Shadow result) const { return shadows_[static_cast<std::size_t>(result)]; }
 
   // docs/sidecar.md, split.segments. `stable` is this pod's revision.
   nlohmann::json to_json(const std::string& stable) const;
@@ -106,13 +134,18 @@ class Tally {
     std::chrono::system_clock::time_point applied_at;
     std::array<ArmCounts, kArms> arms;
     std::array<std::uint64_t, kUnsplits> unsplit{};
+    std::map<std::string, ShadowCounts, std::less<>> shadows;
+    std::uint64_t mirror_dropped = 0;
   };
   Segment* find(std::uint64_t epoch);
+  static std::int64_t unix_second(std::chrono::system_clock::time_point time);
+  static nlohmann::json segment_json(const Segment& segment, const std::string& stable);
   static nlohmann::json arm_json(const ArmCounts& arm, const Rules& rules);
 
   std::deque<Segment> segments_;
   std::array<Verdicts, kArms> totals_{};
   std::array<std::uint64_t, kUnsplits> unsplit_{};
+  std::array<std::uint64_t, kShadows> shadows_{};
 };
 
 }  // namespace pilotlight::front
