@@ -208,7 +208,9 @@ class ScriptedLauncher::Thread final : public Process {
       result.status = first == kThrow ? wire::Status::kModelError : wire::Status::kOutputTooLarge;
       result.tensor_count = 0;
     }
-    static_cast<void>(wire::send_packet(socket_.get(), wire::result_bytes(result)));
+    std::vector<std::string> names;
+    if (script_.contract.outputs.empty()) names.assign(result.tensor_count, "y");
+    static_cast<void>(wire::send_packet(socket_.get(), wire::result_bytes(result, names)));
     return std::nullopt;
   }
 

@@ -16,7 +16,8 @@ constexpr std::uint64_t kHeadBytes = 64 * 1024;
 
 HopClient::Limits hop_limits(const Mirror::Limits& limits) {
   HopClient::Limits hop;
-  hop.connections_each = hop.connections = limits.requests;
+  hop.connections_each = limits.connections_each;
+  hop.connections = limits.requests;
   hop.answer_bytes = limits.answer_bytes + kHeadBytes;
   return hop;
 }

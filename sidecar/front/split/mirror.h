@@ -28,6 +28,7 @@ class Mirror {
  public:
   struct Limits {
     std::size_t requests = 8;               // kept or under way
+    std::size_t connections_each = 2;       // to a pod, whose engine has so many at a time
     std::uint64_t bytes = 8 * 1024 * 1024;  // of these, bodies and our own answers
     // Of one answer of ours: comparing it holds the loop up.
     std::uint64_t answer_bytes = 1024 * 1024;

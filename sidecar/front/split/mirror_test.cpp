@@ -198,6 +198,31 @@ TEST_F(MirrorTest, OnlyGoodAnswersOfTheSplitsOwnAreMirrored) {
   EXPECT_EQ(candidate_.script_->inferences, 1);
 }
 
+TEST_F(MirrorTest, AnOutputThatThereIsNotIsTheClientsMistakeAlsoWhereOnlyTheModelKnowsThem) {
+  candidate_.run_until_ready();
+  stable_.options_.peer_port = candidate_.front_->hop_port();
+  stable_.run([](testing::ScriptedLauncher& script) { script.contract.outputs.clear(); });
+  stable_.await_phase("Ready");
+  tell_candidate();
+  ASSERT_EQ(split(0, all).status, 200);
+  EXPECT_EQ(stable_.post(kInfer, R"({"outputs":[{"name":"z"}],)" + infer_body(1).substr(1)).status, 400);
+  EXPECT_EQ(who(infer()), "200 r1");
+  EXPECT_EQ(await_ends(1)["mirrored"]["candidate-1"]["disagreed"], 0);
+  EXPECT_EQ(candidate_.script_->inferences, 1);
+}
+
+TEST_F(MirrorTest, WhatFellToTheCandidateAndCameBackIsNotSentAgain) {
+  run_with_weight(100, all);
+  candidate_.script_->always = testing::kThrow;
+  EXPECT_EQ(who(infer()), "200 r1");
+  candidate_.script_->always = 0;
+  ASSERT_EQ(split(0, all).status, 200);
+  infer();
+  await_ends(1);
+  EXPECT_EQ(ends(stable_.status()["split"]["segments"][0]), 0);
+  EXPECT_EQ(candidate_.script_->inferences, 2);
+}
+
 TEST_F(MirrorTest, WithoutAMirrorOrAfterItsEndNothingIsSent) {
   run_with_weight(0);
   infer();
@@ -265,6 +290,7 @@ TEST_F(MirrorTest, ACandidateThatIsTooLateHasFailed) {
   });
   EXPECT_EQ(who(infer()), "200 r1");
   EXPECT_EQ(await_ends(1)["mirrored"]["candidate-1"]["failed"], 1);
+  EXPECT_THAT(silent.last_request(), ::testing::HasSubstr("x-request-timeout-ms: 100\r\n"));
 }
 
 TEST_F(MirrorTest, WhateverACandidateAnswersTheCallerSeesNothingOfIt) {
@@ -273,6 +299,14 @@ TEST_F(MirrorTest, WhateverACandidateAnswersTheCallerSeesNothingOfIt) {
   };
   const std::string head = R"({"outputs":[{"name":"y","datatype":"FP32","shape":[1,3]}]})";
   const auto length = std::format("inference-header-content-length: {}\r\n", head.size());
+  // Would agree, if it could be so large.
+  const std::array<float, 3> right{2, 4, 6};
+  const std::string more = R"({"outputs":[{"name":"y","datatype":"FP32","shape":[1,3]},)"
+                           R"({"name":"z","datatype":"UINT8","shape":[2000000]}]})";
+  const auto large =
+      json_answer(more + std::string(reinterpret_cast<const char*>(right.data()), sizeof right) +
+                      std::string(2'000'000, 'x'),
+                  std::format("inference-header-content-length: {}\r\n", more.size()));
   struct Case {
     const char* what;
     TlsPeerForTest::Act act;
@@ -289,7 +323,10 @@ TEST_F(MirrorTest, WhateverACandidateAnswersTheCallerSeesNothingOfIt) {
            {"answers no tensors", {.parts = {json_answer("{}")}}, true},
            {"answers another form", {.parts = {json_answer(head)}}, true},
            {"answers too few bytes", {.parts = {json_answer(head + "123", length)}}, true},
-           {"answers without end", {.parts = {json_answer(std::string(2'000'000, 'x'), length)}}, true},
+           {"answers more than there may be", {.parts = {large}}, true},
+           {"answers 500 and tensors",
+            {.parts = {TlsPeerForTest::answer(500, head + std::string(12, '\0'), length)}},
+            true},
            {"answers other numbers",
             {.parts = {json_answer(head + std::string(12, '\0'), length)}},
             false}}) {
@@ -426,6 +463,21 @@ TEST_F(MirrorBounds, AnAnswerOfTooManyNumbersIsNotCompared) {
   EXPECT_EQ(dropped(), 1);
   answer(keep(1), 60);
   EXPECT_EQ(dropped(), 1);
+}
+
+TEST_F(MirrorBounds, SoManyConnectionsToAPodAreMadeAndNoMore) {
+  const auto theirs = std::make_shared<HopIdentity>();
+  TlsPeerForTest silent(theirs, {});
+  mirror_.emplace(io_, timers_, identity_, silent.port(), Mirror::Limits{}, tally_);
+  SplitDocument document;
+  document.mirror = MirrorOrder{};
+  document.peers = {
+      {.pod_uid = "p", .ip = boost::asio::ip::address_v4::loopback(), .certificate = theirs->fingerprint()}};
+  mirror_->apply(document);
+  for (int i = 0; i < 8; ++i) answer(keep(1), 1);
+  EXPECT_EQ(dropped(), 0);
+  while (dropped() == 0) io_.run_one();
+  EXPECT_EQ(dropped(), 6);
 }
 
 TEST_F(MirrorBounds, WhatIsKeptMayOutliveTheMirror) {
