@@ -38,13 +38,14 @@ struct PodCounts {
 // Mirrored requests of one of the candidate's pods: how its answers compare with the stable pod's.
 struct Mirrored {
   std::string pod_uid;
-  std::int64_t compared = 0;
-  std::int64_t disagreed = 0;
-  std::int64_t failed = 0;  // no answer, or none that can be compared
+  std::int64_t compared = 0;   // all that came to an end
+  std::int64_t disagreed = 0;  // of these
+  std::int64_t failed = 0;     // of these again: no answer, or none that can be compared
   // Of outputs with classes: rows, and those in which the greatest is the same one.
   std::int64_t rows = 0;
   std::int64_t rows_agreed = 0;
-  double mean_difference = 0;  // of all elements' absolute differences
+  std::int64_t elements = 0;  // whose differences these are, absolute ones:
+  double mean_difference = 0;
   double worst_difference = 0;
   friend bool operator==(const Mirrored&, const Mirrored&) = default;
 };

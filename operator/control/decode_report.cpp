@@ -131,6 +131,28 @@ std::vector<api::CountedEvents> Slow(Node list) {
   return out;
 }
 
+double Difference(Node in) {
+  return std::max(in.Real().value_or(0), 0.0);
+}
+
+void ReadMirrored(Node in, std::vector<api::Mirrored>& out) {
+  in.EachField([&](std::string_view pod, Node each) {
+    const auto count = [&](Node number) { return number.Count(kMostCount).value_or(0); };
+    api::Mirrored mirrored{.pod_uid = Clean(std::string(pod)),
+                           .compared = count(each["compared"]),
+                           .disagreed = count(each["disagreed"]),
+                           .failed = count(each["failed"]),
+                           .rows = count(each["top1"]["rows"]),
+                           .rows_agreed = count(each["top1"]["agreed"]),
+                           .elements = count(each["elements"]),
+                           .mean_difference = Difference(each["meanDifference"]),
+                           .worst_difference = Difference(each["worstDifference"])};
+    const bool possible = mirrored.failed <= mirrored.disagreed && mirrored.disagreed <= mirrored.compared &&
+                          mirrored.rows_agreed <= mirrored.rows;
+    if (possible && out.size() < kMostPods) out.push_back(std::move(mirrored));
+  });
+}
+
 void ReadSide(Node in, std::size_t bounds, api::SideCounts& out) {
   const auto requests = in["requests"].Count(kMostCount);
   const auto errors = in["bad"]["error"].Count(kMostCount);
@@ -143,7 +165,8 @@ void ReadSide(Node in, std::size_t bounds, api::SideCounts& out) {
     if (out.pods.size() == kMostPods) return;
     out.pods.push_back({.pod_uid = Clean(std::string(pod)),
                         .errors = Events(counted["errors"]).value_or(api::CountedEvents()),
-                        .slow = Slow(counted["slow"])});
+                        .slow = Slow(counted["slow"]),
+                        .disagreement = Events(counted["disagreement"]).value_or(api::CountedEvents())});
   });
   if (auto latency = Counts(in["latency"], kMostBounds + 1); latency && latency->size() == bounds + 1) {
     out.latency = *std::move(latency);
@@ -194,6 +217,7 @@ api::Split ReadSplit(Node in, const std::string& stable) {
     if (segment.candidate != stable) {
       ReadSide(revisions[segment.candidate], out.latency_bounds.size(), segment.candidate_side);
     }
+    ReadMirrored(item["mirrored"], segment.mirrored);
   });
   return out;
 }

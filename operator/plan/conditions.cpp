@@ -54,7 +54,7 @@ Verdict UpToDate(const api::Status& next, const Trouble& trouble) {
   if (next.rollout.phase == Phase::kStopped)
     return No("ScaledToZero", "with no replicas nothing new is tried");
   if (next.rollout.phase == Phase::kPaused)
-    return No("Paused", next.rollout.revision + " does not own the Service yet: spec.rollout.paused is true");
+    return No("Paused", next.rollout.revision + " does not own the Service yet: " + trouble.message);
   return No("RolloutInProgress", next.rollout.revision + " does not own the Service yet");
 }
 

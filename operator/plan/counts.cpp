@@ -3,7 +3,8 @@
 #include <algorithm>
 #include <cmath>
 #include <format>
-#include <set>
+#include <limits>
+#include <utility>
 
 namespace pilotlight::plan {
 namespace {
@@ -23,21 +24,25 @@ class Seen {
   void Add(const api::CountedEvents& counted) {
     events_ += {counted.requests, counted.bad};
     for (const auto& [first, length] : counted.at) {
-      for (std::int64_t second = first; second < first + length; ++second) {
-        if (!seconds_.insert(second).second) ++twice_;
-      }
+      if (length > 0) runs_.emplace_back(first, first + length);
     }
   }
   // Without what was counted twice.
-  Events Take() const {
-    const std::int64_t twice = std::min(twice_, events_.bad);
+  Events Take() {
+    std::ranges::sort(runs_);
+    std::int64_t twice = 0;
+    std::int64_t seen_until = std::numeric_limits<std::int64_t>::min();
+    for (const auto& [begin, end] : runs_) {
+      if (begin < seen_until) twice += std::min(end, seen_until) - begin;
+      seen_until = std::max(seen_until, end);
+    }
+    twice = std::min(twice, events_.bad);
     return events_ - Events{twice, twice};
   }
 
  private:
   Events events_;
-  std::set<std::int64_t> seconds_;
-  std::int64_t twice_ = 0;
+  std::vector<std::pair<std::int64_t, std::int64_t>> runs_;  // seconds, the second one not included
 };
 
 struct SeenPod {
@@ -58,11 +63,11 @@ void AddLatency(const std::vector<double>& bounds, const std::vector<std::int64_
 }
 
 void AddMirrored(const api::Mirrored& pod, api::Mirrored& sum) {
-  const auto all = static_cast<double>(sum.compared + pod.compared);
-  if (all > 0) {
-    sum.mean_difference = (sum.mean_difference * static_cast<double>(sum.compared) +
-                           pod.mean_difference * static_cast<double>(pod.compared)) /
-                          all;
+  if (const std::int64_t all = sum.elements + pod.elements; all > 0) {
+    sum.mean_difference = (sum.mean_difference * static_cast<double>(sum.elements) +
+                           pod.mean_difference * static_cast<double>(pod.elements)) /
+                          static_cast<double>(all);
+    sum.elements = all;
   }
   sum.compared += pod.compared;
   sum.disagreed += pod.disagreed;
@@ -75,10 +80,10 @@ void AddMirrored(const api::Mirrored& pod, api::Mirrored& sum) {
 }  // namespace
 
 std::string InWords(const api::Mirrored& mirrored) {
-  if (mirrored.compared + mirrored.failed == 0) return {};
-  std::string out =
-      std::format("of {} answers that were compared {} differ", mirrored.compared, mirrored.disagreed);
-  if (mirrored.failed > 0) out += std::format(", {} did not come", mirrored.failed);
+  if (mirrored.compared == 0) return {};
+  std::string out = std::format("of {} mirrored requests {} were answered otherwise", mirrored.compared,
+                                mirrored.disagreed);
+  if (mirrored.failed > 0) out += std::format(" ({} of these not at all)", mirrored.failed);
   if (mirrored.rows > 0)
     out += std::format(", top-1 agreement {:.2f} %", 100.0 * static_cast<double>(mirrored.rows_agreed) /
                                                          static_cast<double>(mirrored.rows));
@@ -136,7 +141,7 @@ Counts CountsOf(const std::vector<const api::Report*>& reports, const std::strin
   }
   if (!counted) return out;
   Stream disagreement;
-  for (const auto& [uid, seen] : pods) {
+  for (auto& [uid, seen] : pods) {
     const auto name = names.find(uid);
     const std::string& pod = name == names.end() ? uid : name->second;
     if (seen.mirrored) disagreement.candidate.push_back({pod, seen.disagreement.Take(), {}});

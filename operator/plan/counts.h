@@ -29,8 +29,8 @@ struct Counts {
 Counts CountsOf(const std::vector<const api::Report*>& reports, const std::string& label, double weight,
                 const std::map<std::string, std::string>& names, bool sticky);
 
-// "of 200 answers that were compared 3 differ, top-1 agreement 98.50 %, mean difference 1.2e-05,
-// worst 3.1e-01"; empty without any.
+// "of 200 mirrored requests 3 were answered otherwise (1 of these not at all), top-1 agreement 98.50 %, mean
+// difference 1.2e-05, worst 3.1e-01"; empty without any.
 std::string InWords(const api::Mirrored& mirrored);
 
 // To keep a segment in status, and to go on from it.

@@ -236,7 +236,8 @@ void Planner::AnnouncePhase() {
   if (before == Phase::kPaused) say("Resumed", "the rollout of " + rollout.revision + " goes on");
   switch (rollout.phase) {
     case Phase::kPaused:
-      return say("Paused", "spec.rollout.paused holds the rollout of " + rollout.revision + " where it is");
+      return say("Paused", "the rollout of " + rollout.revision + " stays where it is (" + rollout.reason +
+                               "): " + rollout.message);
     case Phase::kReverting:
       return say("Reverting", stable_ + " takes the place of the revision that is not asked for any more");
     case Phase::kStopped:
