@@ -77,7 +77,7 @@ std::expected<KeptAnswer, std::string> KeptAnswer::read(http::Response response)
     const auto& name = member(entry, "name");
     const auto& type = member(entry, "datatype");
     const auto datatype =
-        type.is_string() ? wire::datatype_from_name(type.get_ref<const std::string&>()) : std::nullopt;
+        wire::datatype_from_name(type.is_string() ? type.get<std::string>() : std::string());
     auto shape = shape_of(member(entry, "shape"));
     if (!name.is_string() || !datatype || !shape) {
       return std::unexpected("an output is without name, datatype or shape");
