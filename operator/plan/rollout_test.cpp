@@ -728,5 +728,33 @@ TEST_F(Rollouts, ScaleDownBehindWhatIsListedAndNotOnlyReady) {
   EXPECT_EQ(Size(first), 2);
 }
 
+TEST_F(Rollouts, ThatWereAbortedNeverBecomeStableThoughTheStableOneIsLost) {
+  Serve(2);
+  const std::string second = Ask("v2");
+  Half(second, 1);
+  Set({{"abort", second}});
+  Until([&] { return phase() == Phase::kAborted; });
+  ASSERT_GT(Size(second), 0) << "it must still be leaving";
+  std::erase_if(cluster.replica_sets, [&](const auto& rs) { return rs.meta.name == first; });
+  cluster.Kubernetes();  // collects its pods
+  cluster.Run();
+  EXPECT_EQ(cluster.status().stable_revision, "");
+  EXPECT_EQ(phase(), Phase::kAborted);
+}
+
+TEST_F(Rollouts, KeepAPinWhateverAPodOnTrialHasFound) {
+  Serve(2);
+  const std::string second = Ask("v2", Good('b'));
+  Until([&] { return !cluster.Pods(second).empty(); });
+  // Somebody has bound the revision to other bytes since that pod was made.
+  for (api::ReplicaSet& rs : cluster.replica_sets) {
+    if (rs.meta.name == second) rs.digest = Digest('c');
+  }
+  cluster.Run(minutes(2));
+  EXPECT_EQ(cluster.Find(second)->digest, Digest('c'));
+  EXPECT_EQ(Serving(second), 0);
+  EXPECT_EQ(cluster.status().stable_revision, first);
+}
+
 }  // namespace
 }  // namespace pilotlight::plan::testing
