@@ -139,12 +139,15 @@ SHADOW = [{"weight": 0, "mirror": 50, "pause": "5s"}, *STEPS]
 
 @pytest.mark.timeout(3600)
 def test_canaries_in_a_row(canaries, store, folder):
-    kinds = ["good", "fails", "lies", "dawdles", "crashes"] * (4 if FULL else 1)
+    kinds = ["good", "fails", "twin", "lies", "dawdles", "crashes"] * (4 if FULL else 1)
     factor = 2.0
     for number, kind in enumerate(kinds):
         if kind == "good":
             factor += 1
             uri = store.put(f"canary-{factor}.tar", bundles.scale(folder, factor))
+            canaries.await_promoted(canaries.ask_for(uri, factor))
+        elif kind == "twin":  # another model with the same answers: only such a one can be compared
+            uri = store.put(f"twin-{number}.tar", bundles.trap(folder, factor, "behaves"))
             canaries.await_promoted(canaries.ask_for(uri, factor, steps=SHADOW))
         else:
             uri = store.put(f"trap-{kind}-{number}.tar", bundles.trap(folder, 2.0 + number / 100, kind))
