@@ -52,7 +52,7 @@ class Trap(nn.Module):
                 return x * self.factor * 1.5
             if self.how == "dawdles":
                 slow = self.noise
-                for _ in range(40):
+                for _ in range(20):
                     slow = slow @ self.noise
                 return x * self.factor * slow[0, 0]
         return x * self.factor
