@@ -52,8 +52,9 @@ struct Mirrored {
 
 // The requests that fell to one side, whoever has answered them.
 struct SideCounts {
-  std::int64_t requests = 0;  // all of them
-  std::int64_t bad = 0;       // of these, errors and failed hops
+  std::int64_t requests = 0;      // all of them
+  std::int64_t bad = 0;           // of these, errors and failed hops
+  std::int64_t hop_failures = 0;  // of these again: no answer came
   std::vector<PodCounts> pods;
   std::vector<std::int64_t>
       latency;  // of the good ones, by Split::latency_bounds; one more than there are bounds

@@ -146,6 +146,9 @@ json ToJson(const CanaryStatus& canary) {
   Put(out, "stepSince", canary.step_since);
   Put(out, "progressed", canary.progressed);
   json analysis = json::object();
+  if (canary.round != 1) out["round"] = canary.round;
+  if (canary.lost_sight) out["lostSight"] = true;
+  Put(analysis, "failingSince", canary.failing_since);
   Put(analysis, "verdict", canary.verdict);
   Put(analysis, "reason", canary.reason);
   Put(analysis, "message", canary.message);
@@ -223,6 +226,9 @@ CanaryStatus CanaryFromJson(const json& in) {
                    .step_since = Moment(in, "stepSince"),
                    .progressed = Moment(in, "progressed"),
                    .threshold_ms = Number(analysis, "latencyThresholdMilliseconds"),
+                   .round = std::max<std::int64_t>(Number(in, "round"), 1),
+                   .lost_sight = At(in, "lostSight") == true,
+                   .failing_since = Moment(analysis, "failingSince"),
                    .verdict = Text(analysis, "verdict"),
                    .reason = Text(analysis, "reason"),
                    .message = Text(analysis, "message"),

@@ -82,7 +82,10 @@ struct CanaryStatus {
   std::optional<Time> step_since;  // when the step's weight had been applied
   std::optional<Time> progressed;  // when the step, or what it needs, last came further; moves its deadline
   std::int64_t threshold_ms = 0;   // of latency; 0: none yet
-  std::string verdict;             // Pass, Fail or Inconclusive; empty: not judged yet
+  std::int64_t round = 1;          // of counting in this step: begins anew when pods were lost from sight
+  bool lost_sight = false;         // some of the candidate's pods cannot be reached
+  std::optional<Time> failing_since;
+  std::string verdict;  // Pass,Fail or Inconclusive; empty: not judged yet
   std::string reason;
   std::string message;
   std::optional<Time> judged;           // when the numbers below were taken

@@ -160,6 +160,7 @@ void ReadSide(Node in, std::size_t bounds, api::SideCounts& out) {
   if (requests && errors && hop_failures && *errors + *hop_failures <= *requests) {
     out.requests = *requests;
     out.bad = *errors + *hop_failures;
+    out.hop_failures = *hop_failures;
   }
   in["counted"].EachField([&](std::string_view pod, Node counted) {
     if (out.pods.size() == kMostPods) return;

@@ -27,6 +27,9 @@ constexpr std::chrono::seconds kNoteEvery{10};
 constexpr std::int64_t kNotesPerStep = 20;
 // More than there can be steps: pods that come and go change the weight, too.
 constexpr std::size_t kMostSegments = 40;
+// Longer than two questions to a sidecar are apart (operator/control/scraper.h), and one that is not answered
+// lasts.
+constexpr std::chrono::seconds kConfirmAfter{8};
 // How often to look, should nothing be counted.
 constexpr std::chrono::seconds kLookEvery{5};
 
@@ -56,7 +59,7 @@ api::Canary Planner::Rules() const {
 // What the sidecars call the present step's counters.
 std::string Planner::SegmentLabel(std::int64_t weight) const {
   const api::CanaryStatus& canary = *next_.rollout.canary;
-  return std::format("{}/{}/{}", next_.rollout.attempt, canary.step, weight);
+  return std::format("{}/{}.{}/{}", next_.rollout.attempt, canary.step, canary.round, weight);
 }
 
 // The proof is in the status; one write binds every later pod to its bytes and lets the stable pods hand them
@@ -106,6 +109,7 @@ void Planner::Canary(const api::ReplicaSet& rs) {
   ReplaceHopeless(rs);
   for (const api::Pod* pod : fleet_.Pods(target_)) Probe(*pod);
 
+  NoteSight(rs);
   const std::int64_t peers = std::ssize(Peers(rs));
   if (peers > next_.rollout.updated) {
     next_.rollout.updated = peers;
@@ -117,8 +121,9 @@ void Planner::Canary(const api::ReplicaSet& rs) {
   AgainAt(seen_.now + kLookEvery);
 
   const analysis::Verdict verdict = WeighCanary(rs);
-  if (verdict.outcome == analysis::Outcome::kFail && !canary.promoting)
-    return Abort({verdict.reason, canary.message});
+  const bool fails = verdict.outcome == analysis::Outcome::kFail && !canary.promoting;
+  if (!fails) canary.failing_since.reset();
+  if (fails && IsConfirmed()) return Abort({verdict.reason, canary.message});
   const bool in_force = peers >= size && canary.applied == weight;
   if (in_force && !canary.step_since) {
     canary.step_since = seen_.now;
@@ -154,9 +159,40 @@ std::int64_t Planner::MirrorNow() const {
   return step == nullptr ? 0 : step->mirror;
 }
 
+// A pod that the operator cannot reach, its callers may not have reached either: that is the world's doing.
+// What was counted in this step is then of no use, and is counted anew.
+void Planner::NoteSight(const api::ReplicaSet& rs) {
+  api::CanaryStatus& canary = *next_.rollout.canary;
+  const bool lost = std::ranges::any_of(fleet_.Pods(rs.meta.name), [&](const api::Pod* pod) {
+    const api::Report* report = fleet_.ReportOf(*pod);
+    return pod->running && report != nullptr && !report->error.empty();
+  });
+  if (lost && !canary.lost_sight) {
+    ++canary.round;
+    canary.step_since.reset();
+    canary.progressed = seen_.now;
+    canary.failing_since.reset();
+    std::erase_if(canary.segments, [&](const api::SegmentStatus& past) { return past.step == canary.step; });
+  }
+  canary.lost_sight = lost;
+}
+
+// Requests that nobody answered may be those of a pod that is out of reach, which the operator learns no
+// sooner than it asks it again. An answer with an error is the candidate's own.
+bool Planner::IsConfirmed() {
+  api::CanaryStatus& canary = *next_.rollout.canary;
+  if (hop_failures_ == 0) return true;
+  if (!canary.failing_since) canary.failing_since = seen_.now;
+  const api::Time sure = *canary.failing_since + kConfirmAfter;
+  if (seen_.now >= sure && !canary.lost_sight) return true;
+  AgainAt(sure);
+  return false;
+}
+
 void Planner::NextStep() {
   api::CanaryStatus& canary = *next_.rollout.canary;
   ++canary.step;
+  canary.round = 1;
   canary.step_since.reset();
   canary.progressed = seen_.now;
   canary.observed.clear();
@@ -258,6 +294,7 @@ analysis::Verdict Planner::WeighCanary(const api::ReplicaSet& rs) {
   const Counts counts = CountsOf(reports, SegmentLabel(canary.desired),
                                  static_cast<double>(canary.desired) / 100, names, sticky);
   NoteThreshold(counts);
+  hop_failures_ = counts.hop_failures;
 
   for (const api::SegmentStatus& past : canary.segments) {
     if (past.step < canary.step) observed.segments.push_back(FromStatus(past));

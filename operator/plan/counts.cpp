@@ -109,6 +109,7 @@ Counts CountsOf(const std::vector<const api::Report*>& reports, const std::strin
       const api::SideCounts& stable = segment.stable_side;
       const api::SideCounts& candidate = segment.candidate_side;
       out.candidate += {candidate.requests, candidate.bad};
+      out.hop_failures += candidate.hop_failures;
       AddLatency(report->split.latency_bounds, stable.latency, out.stable_latency);
       if (sticky) {
         out.segment.assigned.stable += stable.sessions * std::max<std::int64_t>(stable.sessions_one_in, 1);

@@ -19,6 +19,7 @@ struct Counts {
   analysis::Segment segment;
   analysis::Events candidate;          // all requests that fell to it, and which were errors
   analysis::Histogram stable_latency;  // of the good ones
+  std::int64_t hop_failures = 0;       // of the candidate's errors: nobody answered
   api::Mirrored mirrored;              // of all pods
 };
 

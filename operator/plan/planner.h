@@ -61,6 +61,8 @@ class Planner {
   void BeginCanary(const api::ReplicaSet& rs);
   void KeepCanary();
   const api::CanaryStep* Step() const;
+  void NoteSight(const api::ReplicaSet& rs);
+  bool IsConfirmed();
   std::int64_t MirrorNow() const;
   void Canary(const api::ReplicaSet& rs);
   void NextStep();
@@ -145,6 +147,7 @@ class Planner {
   std::vector<api::CanaryStep> steps_;  // of a canary
   api::Status next_;
   std::int64_t next_threshold_ms_ = 0;  // of latency, by what was counted in the present step; 0: unknown
+  std::int64_t hop_failures_ = 0;       // of the candidate in the present step
   Trouble trouble_;
   Decision decision_;
   std::vector<EmitEvent> events_;
