@@ -72,8 +72,10 @@ void Planner::BeginCanary(const api::ReplicaSet& rs) {
   api::ReplicaSet begun = rs;
   begun.traffic = kTrafficSplit;
   begun.digest = Record(target_).digest;
-  // Two that were on trial both stay, as in Promote().
-  Change(rs, rs.digest.empty() ? rs.replicas : std::min(rs.replicas, size), begun.traffic, begun.digest);
+  // Two that were on trial both stay, as in Promote(); and so do those that get requests already, should
+  // somebody have changed the label by hand.
+  const bool stay = rs.digest.empty() || Record(target_).split_until;
+  Change(rs, stay ? rs.replicas : std::min(rs.replicas, size), begun.traffic, begun.digest);
   Admit(begun);
 }
 
@@ -103,28 +105,32 @@ void Planner::Canary(const api::ReplicaSet& rs) {
   const std::int64_t weight = canary.promoting ? 100 : begun ? Step()->weight : 0;
   const std::int64_t size = begun ? PodsFor(wanted_, weight) : rs.replicas;
 
+  // Before anything else is done: what is taken back gets nothing more.
+  NoteSight(rs);
+  const analysis::Verdict verdict = WeighCanary(rs);
+  const bool fails = verdict.outcome == analysis::Outcome::kFail && !canary.promoting;
+  if (!fails) canary.failing_since.reset();
+  if (fails && IsConfirmed()) return Abort({verdict.reason, canary.message});
+
   Keep(*fleet_.Find(stable_), wanted_);
-  if (rs.replicas != size) Change(rs, size, rs.traffic, rs.digest);
+  // It never shrinks: requests are handed to each of its pods, and which of them would go is not ours to
+  // choose.
+  if (rs.replicas < size) Change(rs, size, rs.traffic, rs.digest);
   Admit(rs);
   ReplaceHopeless(rs);
   for (const api::Pod* pod : fleet_.Pods(target_)) Probe(*pod);
 
-  NoteSight(rs);
   const std::int64_t peers = std::ssize(Peers(rs));
   if (peers > next_.rollout.updated) {
     next_.rollout.updated = peers;
     canary.progressed = seen_.now;
   }
   // Traffic moves to capacity that is there.
-  canary.desired = peers >= size ? weight : std::min(canary.desired, WeightFor(wanted_, peers));
-  if (Steer(rs, canary.desired)) canary.applied = canary.desired;
+  const bool obeyed =
+      HandOver(rs, peers >= size ? weight : std::min(canary.desired, WeightFor(wanted_, peers)));
   AgainAt(seen_.now + kLookEvery);
 
-  const analysis::Verdict verdict = WeighCanary(rs);
-  const bool fails = verdict.outcome == analysis::Outcome::kFail && !canary.promoting;
-  if (!fails) canary.failing_since.reset();
-  if (fails && IsConfirmed()) return Abort({verdict.reason, canary.message});
-  const bool in_force = peers >= size && canary.applied == weight;
+  const bool in_force = obeyed && peers >= size && canary.applied == weight;
   if (in_force && !canary.step_since) {
     canary.step_since = seen_.now;
     canary.progressed = seen_.now;
@@ -187,6 +193,26 @@ bool Planner::IsConfirmed() {
   if (seen_.now >= sure && !canary.lost_sight) return true;
   AgainAt(sure);
   return false;
+}
+
+// Whether what is in the Service got there by steps: then the stable pods hand it every request, and stay
+// until the Service is its own.
+bool Planner::WasCanary() const {
+  return next_.rollout.canary && !stable_.empty();
+}
+
+void Planner::HandOverAll(const api::ReplicaSet& rs) {
+  KeepCanary();
+  HandOver(rs, WeightFor(wanted_, std::ssize(Peers(rs))));
+}
+
+// Has `rs` handed so much, in percent. True if every stable pod does so; status says what they do at least.
+bool Planner::HandOver(const api::ReplicaSet& rs, std::int64_t weight) {
+  api::CanaryStatus& canary = *next_.rollout.canary;
+  canary.desired = weight;
+  const bool obeyed = Steer(rs, weight);
+  canary.applied = obeyed ? weight : std::min(canary.applied, LeastInForce(rs));
+  return obeyed;
 }
 
 void Planner::NextStep() {
@@ -346,9 +372,7 @@ void Planner::NoteVerdict(const analysis::Verdict& verdict, const Counts& counts
   const auto age = canary.step_since ? seen_.now - *canary.step_since : std::chrono::seconds(0);
   const auto every = std::max(kNoteEvery, age / kNotesPerStep);
   const bool same = canary.verdict == ToText(verdict.outcome) && canary.reason == verdict.reason;
-  if (same && verdict.outcome == analysis::Outcome::kInconclusive && canary.judged &&
-      seen_.now < *canary.judged + every)
-    return;
+  if (same && canary.judged && seen_.now < *canary.judged + every) return;
   canary.verdict = ToText(verdict.outcome);
   canary.reason = verdict.reason;
   canary.message = verdict.message;

@@ -51,10 +51,12 @@ void Planner::Pause(const api::ReplicaSet* rs) {
     Expel();
     return;
   }
+  const bool was_canary = WasCanary();
+  if (was_canary) HandOverAll(*rs);
   const Side candidate = SideOf(*rs, Available());
   if (const api::ReplicaSet* stable = fleet_.Find(stable_))
     Keep(*stable, Hold(bounds_, SideOf(*stable), candidate));
-  if (rs->replicas > wanted_) {
+  if (rs->replicas > wanted_ && !was_canary) {
     if (const auto size = ScaledDown(candidate, wanted_); size != rs->replicas)
       Change(*rs, size, rs->traffic, rs->digest);
     AgainWhenAvailable(target_);
@@ -69,7 +71,17 @@ void Planner::Promote(const api::ReplicaSet& rs) {
     Await({"Superseding", "an older candidate is leaving the Service first", false});
     return;
   }
-  if (GoesBySteps()) return BeginCanary(rs);
+  // What serves, whoever has let it in, is not taken out of the Service for it.
+  if (GoesBySteps() && fleet_.CountReady(target_) == 0) return BeginCanary(rs);
+  if (!KeepsItsRequests(rs)) {
+    Enter(Phase::kProving);
+    Await({"WaitingForWeight",
+           "pods of " + target_ +
+               " still hand requests to the revision that took their place, and are "
+               "told to stop first",
+           false});
+    return;
+  }
   const api::ReplicaSet* stable = fleet_.Find(stable_);
   const std::int64_t room = bounds_.Most() - (stable == nullptr ? 0 : stable->replicas);
   if (stable != nullptr && room < 1) {  // it is just making some
@@ -94,15 +106,12 @@ void Planner::Promote(const api::ReplicaSet& rs) {
 // In the Service and bound: the first pod is let in; then the revision grows as far as there is room, the
 // stable one shrinks behind what serves of it, and in the end all of it must be ready.
 void Planner::Grow(const api::ReplicaSet& rs) {
-  // Then the stable pods hand over every request, and stay until the Service is the candidate's.
-  const bool was_canary = next_.rollout.canary && !stable_.empty();
-  if (was_canary) {
-    KeepCanary();
-    Steer(rs, 100);
-  }
+  const bool was_canary = WasCanary();
+  if (was_canary) HandOverAll(rs);
   const bool admitted = Admit(rs);
   const std::chrono::seconds min_ready(model_.spec.rollout.min_ready_seconds);
-  const bool grown = admitted && rs.replicas == wanted_ && SideOf(rs, min_ready).serving >= wanted_;
+  const bool sized = was_canary ? rs.replicas >= wanted_ : rs.replicas == wanted_;
+  const bool grown = admitted && sized && SideOf(rs, min_ready).serving >= wanted_;
   if (!grown) {
     Enter(Phase::kPromoting);
     NoteServing();
@@ -113,7 +122,9 @@ void Planner::Grow(const api::ReplicaSet& rs) {
   const api::ReplicaSet* stable = fleet_.Find(stable_);
   const api::ReplicaSet* from = stable == nullptr ? Leaver() : stable;
   const Sizes sizes = Roll(bounds_, from == nullptr ? Side{} : SideOf(*from), SideOf(rs, Available()));
-  if (admitted && rs.replicas != sizes.to) Change(rs, sizes.to, rs.traffic, rs.digest);
+  // While the stable pods hand over requests to each of them, none goes.
+  const bool resized = was_canary ? rs.replicas < sizes.to : rs.replicas != sizes.to;
+  if (admitted && resized) Change(rs, sizes.to, rs.traffic, rs.digest);
   if (stable != nullptr) {
     Keep(*stable, grown || was_canary ? stable->replicas : sizes.from);
   } else if (from != nullptr && !grown && !MayLeave() && from->replicas != sizes.from) {

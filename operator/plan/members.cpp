@@ -35,6 +35,9 @@ void Planner::KeepStable() {
   const api::ReplicaSet* rs = fleet_.Find(stable_);
   if (rs == nullptr) return;
   const api::ReplicaSet* leaver = Leaver();
+  if (leaver != nullptr && wanted_ > 0) SplitIsOff(*leaver);
+  // While they hand over requests, they may have to answer all of them any moment.
+  if (wanted_ > 0 && MayBeSplit()) return Keep(*rs, std::max(rs->replicas, wanted_));
   if (leaver == nullptr || next_.rollout.phase == api::Phase::kRetiring || wanted_ == 0) {
     // The pod that proves the candidate is one more. Where there shall be none, one of the stable pods makes
     // room.

@@ -65,6 +65,9 @@ class Planner {
   bool IsConfirmed();
   std::int64_t MirrorNow() const;
   void Canary(const api::ReplicaSet& rs);
+  bool HandOver(const api::ReplicaSet& rs, std::int64_t weight);
+  bool WasCanary() const;
+  void HandOverAll(const api::ReplicaSet& rs);
   void NextStep();
   std::optional<api::Time> StepDeadline() const;
   void Dwell(const Trouble& trouble);
@@ -78,10 +81,15 @@ class Planner {
   // split.cpp: what the sidecars are told of it.
   std::vector<const api::Pod*> Fronts() const;
   std::vector<const api::Pod*> Peers(const api::ReplicaSet& rs) const;
+  std::vector<const api::Pod*> Callees(const api::ReplicaSet& rs) const;
+  nlohmann::json CalleeBody() const;
+  std::int64_t LeastInForce(const api::ReplicaSet& rs) const;
   bool Tell(const api::Pod& pod, nlohmann::json body, std::optional<api::Time> until);
   nlohmann::json SplitBody(std::int64_t weight) const;
   bool Steer(const api::ReplicaSet& rs, std::int64_t weight);
   bool SplitIsOff(const api::ReplicaSet& rs);
+  bool MayBeSplit() const;
+  bool KeepsItsRequests(const api::ReplicaSet& rs);
 
   // undo.cpp: candidates that are taken back, and revisions that the stable one replaces.
   void NoteAbort();

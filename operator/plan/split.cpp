@@ -3,6 +3,7 @@
 // report says which: so what is read there was obeyed, and nothing older that is still on its way can undo
 // it.
 #include <algorithm>
+#include <optional>
 #include <set>
 #include <string>
 #include <vector>
@@ -11,6 +12,7 @@
 #include "operator/plan/names.h"
 #include "operator/plan/planner.h"
 #include "operator/plan/revision.h"
+#include "operator/plan/steps.h"
 
 namespace pilotlight::plan {
 
@@ -21,6 +23,8 @@ namespace {
 // Without the operator the stable pods go on splitting for this long, and then serve alone. Renewed at half
 // of it.
 constexpr std::chrono::minutes kSplitLasts{5};
+// An order that came to nothing is given again.
+constexpr std::chrono::seconds kTellAgain{5};
 // Of a request that the candidate is to answer; the sidecar's own bound is half of the time that the request
 // has left.
 constexpr std::chrono::seconds kHopTimeout{5};
@@ -45,27 +49,64 @@ std::vector<const api::Pod*> Planner::Fronts() const {
   return fronts;
 }
 
-// The candidate's pods that can be handed requests.
-std::vector<const api::Pod*> Planner::Peers(const api::ReplicaSet& rs) const {
-  std::vector<const api::Pod*> peers;
+// The candidate's pods that may be handed requests, when they let them in.
+std::vector<const api::Pod*> Planner::Callees(const api::ReplicaSet& rs) const {
+  std::vector<const api::Pod*> callees;
   for (const api::Pod* pod : fleet_.Pods(rs.meta.name)) {
     const api::Report* report = fleet_.ReportOf(*pod);
     const bool bound = pod->digest == rs.digest && pod->traffic != kTrafficNone;
     if (!bound || !pod->ready || !pod->running || pod->ip.empty() || !Answers(report, *pod)) continue;
-    if (report->hop_certificate.empty() || !report->order_error.empty()) continue;
-    peers.push_back(pod);
-    if (peers.size() == kMostPeers) break;
+    if (report->hop_certificate.empty()) continue;
+    callees.push_back(pod);
+    if (callees.size() == kMostPeers) break;
   }
+  return callees;
+}
+
+// Those of them that do as they are told, as far as is known. One that does not is told again all the same.
+std::vector<const api::Pod*> Planner::Peers(const api::ReplicaSet& rs) const {
+  std::vector<const api::Pod*> peers = Callees(rs);
+  const std::string id = RevisionHash(CalleeBody());
+  std::erase_if(peers, [&](const api::Pod* pod) {
+    const api::Report& report = *fleet_.ReportOf(*pod);
+    return !report.order_error.empty() && report.split.id != id;
+  });
   return peers;
 }
 
-// Has the pod's sidecar told to split as `body` says, until `until`, unless it does. True if it does.
+// What each of the candidate's pods is told: who may call.
+json Planner::CalleeBody() const {
+  std::set<std::string> callers;
+  for (const api::Pod* pod : Fronts()) {
+    const api::Report* report = fleet_.ReportOf(*pod);
+    if (Answers(report, *pod) && !report->hop_certificate.empty() && callers.size() < kMostCallers)
+      callers.insert(report->hop_certificate);
+  }
+  // Not of an attempt: who only answers need not hear of the next one.
+  return {{"weight", 0}, {"salt", model_.uid}, {"stableIsFull", true}, {"callers", callers}};
+}
+
+// What every stable pod of which that is known hands to `rs` at least, in percent.
+std::int64_t Planner::LeastInForce(const api::ReplicaSet& rs) const {
+  std::optional<double> least;
+  for (const api::Pod* pod : Fronts()) {
+    const api::Report* report = fleet_.ReportOf(*pod);
+    if (!Answers(report, *pod)) continue;
+    const double weight = report->split.candidate == rs.meta.name ? report->split.weight_in_force : 0;
+    least = std::min(least.value_or(weight), weight);
+  }
+  return static_cast<std::int64_t>(least.value_or(100));
+}
+
+// Has the pod's sidecar told to split as `body` says, until `until`, unless it does. True if it does, be it
+// that it must only be told that it shall go on.
 bool Planner::Tell(const api::Pod& pod, json body, std::optional<api::Time> until) {
   Probe(pod);
   const api::Report* report = fleet_.ReportOf(pod);
   if (!Answers(report, pod)) return false;
   const std::string id = RevisionHash(body);  // as good a name for this as for any other JSON
-  if (report->split.id == id && (!until || report->split.expires == until)) return true;
+  const bool does = report->split.id == id;
+  if (does && (!until || report->split.expires == until)) return true;
   body["id"] = id;
   body["expiresAt"] = FormatTime(until.value_or(seen_.now + kSplitLasts));
   decision_.orders.push_back(Order{.pod_uid = pod.meta.uid,
@@ -73,7 +114,9 @@ bool Planner::Tell(const api::Pod& pod, json body, std::optional<api::Time> unti
                                    .call = "PUT /split",
                                    .epoch = report->last_epoch + 1,
                                    .body = std::move(body)});
-  return false;
+  // Should it be lost, nothing else may tell.
+  AgainAt(seen_.now + kTellAgain);
+  return does;
 }
 
 // The part that is the same for all: with another salt the dice fall anew. Callers do not know the model's
@@ -93,13 +136,7 @@ bool Planner::Steer(const api::ReplicaSet& rs, std::int64_t weight) {
   AgainAt(*record.split_until - kSplitLasts / 2);
 
   const auto fronts = Fronts();
-  std::set<std::string> callers;
-  for (const api::Pod* pod : fronts) {
-    Probe(*pod);
-    const api::Report* report = fleet_.ReportOf(*pod);
-    if (Answers(report, *pod) && !report->hop_certificate.empty() && callers.size() < kMostCallers)
-      callers.insert(report->hop_certificate);
-  }
+  for (const api::Pod* pod : fronts) Probe(*pod);
   json body = SplitBody(weight);
   const api::Canary rules = Rules();
   body.update({{"segment", SegmentLabel(weight)},
@@ -118,17 +155,25 @@ bool Planner::Steer(const api::ReplicaSet& rs, std::int64_t weight) {
     if (validation.relative_tolerance) body["mirror"]["relativeTolerance"] = *validation.relative_tolerance;
   }
 
-  // Nobody is sent to a pod that would not let him in.
+  // Nobody is sent to a pod that would not let him in: more weight waits for the last of them.
   bool open = true;
   json peers = json::array();
-  for (const api::Pod* pod : Peers(rs)) {
-    json callee = SplitBody(0);
-    callee["callers"] = callers;
-    open = Tell(*pod, std::move(callee), std::nullopt) && open;
+  json open_peers = json::array();
+  const json callee = CalleeBody();
+  const auto willing = Peers(rs);
+  for (const api::Pod* pod : Callees(rs)) {
+    const bool told = Tell(*pod, callee, std::nullopt);
+    if (!std::ranges::contains(willing, pod)) continue;
+    open = told && open;
     peers.push_back({{"podUID", pod->meta.uid},
                      {"ip", pod->ip},
                      {"revision", rs.meta.name},
                      {"certificate", fleet_.ReportOf(*pod)->hop_certificate}});
+    if (told) open_peers.push_back(peers.back());
+  }
+  if (!open) {
+    peers = std::move(open_peers);
+    body["weight"] = std::min(weight, WeightFor(wanted_, std::ssize(peers)));
   }
   if (!peers.empty()) body["peers"] = std::move(peers);
 
@@ -136,7 +181,9 @@ bool Planner::Steer(const api::ReplicaSet& rs, std::int64_t weight) {
   for (const api::Pod* pod : fronts) {
     const api::Report* report = fleet_.ReportOf(*pod);
     const bool less = Answers(report, *pod) && static_cast<double>(weight) < report->split.weight;
-    all = (open || less) && Tell(*pod, body, record.split_until) && all;
+    const bool does = (open || less) && Tell(*pod, body, record.split_until) &&
+                      report->split.weight_in_force == static_cast<double>(weight);  // and not until lately
+    all = does && all;
   }
   return all;
 }
@@ -157,6 +204,27 @@ bool Planner::SplitIsOff(const api::ReplicaSet& rs) {
   }
   record.split_until.reset();
   return true;
+}
+
+// Whether no pod of `rs` hands over what it gets. Who was stable when a canary was promoted goes on doing so
+// until its split expires, and may come back before that. If not, they are told to stop.
+bool Planner::KeepsItsRequests(const api::ReplicaSet& rs) {
+  bool keeps = true;
+  for (const api::Pod* pod : fleet_.Pods(rs.meta.name)) {
+    const api::Report* report = fleet_.ReportOf(*pod);
+    if (!Answers(report, *pod) || report->split.weight_in_force == 0) continue;
+    Tell(*pod, SplitBody(0), std::nullopt);
+    keeps = false;
+  }
+  return keeps;
+}
+
+// Whether the stable pods may be handing requests to anybody.
+bool Planner::MayBeSplit() const {
+  return std::ranges::any_of(next_.revisions, [&](const api::RevisionStatus& record) {
+    return record.name != stable_ && record.split_until &&
+           seen_.now < *record.split_until + seen_.settings.settle;
+  });
 }
 
 }  // namespace pilotlight::plan

@@ -82,6 +82,7 @@ void Planner::Abort(api::Abort why) {
   api::RevisionStatus& record = Record(target_);
   record.aborted = std::move(why);
   record.retry = model_.spec.rollout.retry;
+  decision_.orders.clear();  // what they were to hand it
   Aborted();
 }
 

@@ -153,7 +153,7 @@ Decision Cluster::Reconcile(std::size_t most) {
       const auto pod =
           std::ranges::find_if(pods, [&](const api::Pod& p) { return p.meta.uid == order.pod_uid; });
       if (sidecar == sidecars.end() || pod == pods.end() || Of(*pod).silent || Of(*pod).unreachable) continue;
-      sidecar->second.Obey(order, now);
+      sidecar->second.Obey(order);
       if (after_write) after_write();
     }
   }

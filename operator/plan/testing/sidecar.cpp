@@ -10,13 +10,12 @@ namespace {
 
 constexpr std::size_t kMostSegments = 4;
 
+// A peer that gave no answer is left alone for a second, then for longer.
+constexpr std::chrono::seconds kLongestBackoff{30};
+
 std::string CandidateOf(const nlohmann::json& body) {
   if (!body.contains("peers") || body["peers"].empty()) return {};
   return body["peers"][0]["revision"];
-}
-
-api::Time ExpiryOf(const nlohmann::json& body) {
-  return std::chrono::floor<std::chrono::seconds>(*ParseTime(body["expiresAt"].get<std::string>()));
 }
 
 std::int64_t Whole(double number) {
@@ -25,7 +24,7 @@ std::int64_t Whole(double number) {
 
 }  // namespace
 
-std::string Sidecar::Obey(const Order& order, api::Time now) {
+std::string Sidecar::Obey(const Order& order) {
   order_error_.clear();
   if (order.pod_uid != pod_uid_) return order_error_ = "it is for another pod";
   if (order.epoch < last_epoch_ || (order.epoch == last_epoch_ && order.body != body_))
@@ -45,29 +44,39 @@ std::string Sidecar::Obey(const Order& order, api::Time now) {
   if (segments_.size() > kMostSegments) segments_.erase(segments_.begin());
   last_epoch_ = order.epoch;
   body_ = order.body;
-  static_cast<void>(now);
+  weight_ = body_["weight"].get<double>();
+  expires_ = std::chrono::floor<std::chrono::seconds>(*ParseTime(body_["expiresAt"].get<std::string>()));
+  peers_.clear();
+  for (const auto& peer : body_.value("peers", nlohmann::json::array()))
+    peers_.push_back({peer["podUID"], peer["ip"], peer["revision"], peer["certificate"]});
+  callers_ = body_.value("callers", std::set<std::string>());
   return {};
 }
 
 void Sidecar::Restart(std::string certificate) {
   certificate_ = std::move(certificate);
   body_ = nullptr;
+  weight_ = 0;
+  peers_.clear();
+  callers_.clear();
   segments_.clear();
 }
 
+// The operator's stable pods are always full.
 double Sidecar::WeightInForce(api::Time now) const {
-  if (body_.is_null() || (body_["stableIsFull"] == true && now >= ExpiryOf(body_))) return 0;
-  return body_["weight"].get<double>();
+  return body_.is_null() || now >= expires_ ? 0 : weight_;
+}
+
+std::optional<api::Time> Sidecar::Expires() const {
+  return weight_ > 0 ? std::optional(expires_) : std::nullopt;
 }
 
 bool Sidecar::Hands(const std::string& pod_uid, api::Time now) const {
-  if (WeightInForce(now) == 0 || !body_.contains("peers")) return false;
-  return std::ranges::any_of(body_["peers"], [&](const auto& peer) { return peer["podUID"] == pod_uid; });
+  return WeightInForce(now) > 0 && std::ranges::contains(peers_, pod_uid, &Peer::pod_uid);
 }
 
 bool Sidecar::Accepts(const std::string& caller) const {
-  return !body_.is_null() && body_.contains("callers") &&
-         std::ranges::any_of(body_["callers"], [&](const auto& each) { return each == caller; });
+  return callers_.contains(caller);
 }
 
 void Sidecar::Serve(const Load& load, api::Time now) {
@@ -80,13 +89,25 @@ void Sidecar::Serve(const Load& load, api::Time now) {
     arm.slow += requests * (1 - errors) * slow;
     if (Whole(arm.bad) > before) arm.bad_seconds.emplace_back(now.time_since_epoch().count(), 1);
   };
-  const bool split = body_.contains("peers") && !body_["peers"].empty();
-  const double share = split ? WeightInForce(now) / 100 : 0;
+  // What would be handed over, and finds nobody, falls to neither side.
+  const double share = peers_.empty() ? 0 : WeightInForce(now) / 100;
   add(segment.stable, load.requests * (1 - share), load.stable_errors, load.stable_slow);
-  if (!split) return;
-  const double each = load.requests * share / static_cast<double>(body_["peers"].size());
-  for (const auto& peer : body_["peers"])
-    add(segment.peers[peer["podUID"].get<std::string>()], each, load.candidate_errors, load.candidate_slow);
+  if (share == 0) return;
+  std::vector<Arm*> up;
+  for (const Peer& peer : peers_) {
+    Arm& arm = segment.peers[peer.pod_uid];
+    if (!load.unreachable.contains(peer.pod_uid)) {
+      arm.backoff = std::chrono::seconds(1);
+      up.push_back(&arm);
+    } else if (now >= arm.down_until) {
+      add(arm, 1, 1, 0);
+      arm.down_until = now + arm.backoff;
+      arm.backoff = std::min(2 * arm.backoff, kLongestBackoff);
+    }
+  }
+  for (Arm* arm : up)
+    add(*arm, load.requests * share / static_cast<double>(up.size()), load.candidate_errors,
+        load.candidate_slow);
 }
 
 api::PodCounts Sidecar::Counts(const std::string& pod, const Arm& arm, bool threshold) {
@@ -106,10 +127,10 @@ void Sidecar::Tell(api::Report& report, api::Time now) const {
   if (body_.is_null()) return;
   api::Split& split = report.split;
   split.id = body_.value("id", "");
-  split.weight = body_["weight"].get<double>();
+  split.weight = weight_;
   split.weight_in_force = WeightInForce(now);
   split.candidate = CandidateOf(body_);
-  split.expires = ExpiryOf(body_);
+  split.expires = expires_;
   split.latency_bounds = {0.01, 0.1, 1};
   for (const Segment& segment : segments_) {
     api::SplitSegment& out = split.segments.emplace_back(api::SplitSegment{.label = segment.label,

@@ -2,7 +2,9 @@
 
 #include <cstdint>
 #include <map>
+#include <set>
 #include <string>
+#include <vector>
 
 #include "operator/api/report.h"
 #include "operator/plan/decision.h"
@@ -20,6 +22,15 @@ struct Load {
   double stable_errors = 0;
   double candidate_slow = 0;  // over every threshold
   double stable_slow = 0;
+  std::set<std::string> unreachable = {};  // peers, by pod UID, to whom each hop fails
+};
+
+// To whom a front may hand requests, as it was told.
+struct Peer {
+  std::string pod_uid;
+  std::string ip;
+  std::string revision;
+  std::string certificate;
 };
 
 class Sidecar {
@@ -28,13 +39,18 @@ class Sidecar {
       : pod_uid_(std::move(pod_uid)), certificate_(std::move(certificate)) {}
 
   // Empty: done; else why not.
-  std::string Obey(const Order& order, api::Time now);
+  std::string Obey(const Order& order);
   // A new front in the same pod: it has another certificate and no split, but knows the last epoch.
   void Restart(std::string certificate);
   void Serve(const Load& load, api::Time now);
   void Tell(api::Report& report, api::Time now) const;
 
   double WeightInForce(api::Time now) const;
+  // When the weight in force falls to 0, should nothing else happen.
+  std::optional<api::Time> Expires() const;
+  // Whether it has been told anything, and so counts what it gets.
+  bool Counts() const { return !segments_.empty(); }
+  const std::vector<Peer>& peers() const { return peers_; }
   const nlohmann::json& body() const { return body_; }
   const std::string& certificate() const { return certificate_; }
   bool Hands(const std::string& pod_uid, api::Time now) const;
@@ -42,6 +58,8 @@ class Sidecar {
 
  private:
   struct Arm {
+    api::Time down_until;  // nothing is handed over before
+    std::chrono::seconds backoff{1};
     double requests = 0;
     double bad = 0;
     double slow = 0;
@@ -62,6 +80,10 @@ class Sidecar {
   std::string order_error_;
   std::int64_t last_epoch_ = 0;
   nlohmann::json body_;  // null: none yet
+  double weight_ = 0;
+  api::Time expires_;
+  std::vector<Peer> peers_;
+  std::set<std::string> callers_;
   std::vector<Segment> segments_;
 };
 
