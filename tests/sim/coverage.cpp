@@ -21,6 +21,10 @@ std::uint64_t Role(const api::Status& status, const std::string& revision) {
          (revision == status.rollout.revision ? 4U : 0U);
 }
 
+std::uint64_t TrafficOf(const std::string& label) {
+  return label == plan::kTrafficService ? 1U : label == plan::kTrafficSplit ? 2U : 0U;
+}
+
 std::uint64_t StateOf(const ApiServer& api) {
   static const api::Status kNone;
   const api::ModelDeployment* model = api.model();
@@ -28,19 +32,24 @@ std::uint64_t StateOf(const ApiServer& api) {
   std::uint64_t hash = model == nullptr ? 1 : 2;
   hash = Mix(hash, static_cast<std::uint64_t>(status.rollout.phase));
   if (model != nullptr) hash = Mix(hash, static_cast<std::uint64_t>(model->spec.replicas));
+  if (const auto& canary = status.rollout.canary;
+      canary && status.rollout.revision != status.stable_revision) {
+    for (const std::int64_t part : {canary->step, canary->desired, canary->applied})
+      hash = Mix(hash, static_cast<std::uint64_t>(part));
+    hash = Mix(hash, (canary->step_since ? 1U : 0U) + (canary->promoting ? 2U : 0U));
+  }
   for (const auto& condition : status.conditions)
     hash = Mix(hash, static_cast<std::uint64_t>(condition.status));
   std::vector<std::uint64_t> parts;
   for (const auto& [name, rs] : api.replica_sets.all()) {
     std::uint64_t part = Mix(Role(status, name), static_cast<std::uint64_t>(rs->replicas));
-    part = Mix(part, rs->traffic == plan::kTrafficService ? 1U : 0U);
+    part = Mix(part, TrafficOf(rs->traffic));
     part = Mix(part, rs->digest.empty() ? 1U : 0U);
     const api::RevisionStatus* record = status.FindRevision(name);
     parts.push_back(Mix(part, record == nullptr ? 9U : static_cast<std::uint64_t>(record->phase)));
   }
   for (const auto& [name, pod] : api.pods.all()) {
-    std::uint64_t part =
-        Mix(Role(status, pod->meta.revision), pod->traffic == plan::kTrafficService ? 1U : 0U);
+    std::uint64_t part = Mix(Role(status, pod->meta.revision), TrafficOf(pod->traffic));
     part = Mix(part, (pod->ready ? 1U : 0U) + (pod->running ? 2U : 0U) + (pod->meta.deleting ? 4U : 0U) +
                          (pod->digest.empty() ? 8U : 0U) + (pod->node.empty() ? 16U : 0U) +
                          (pod->phase == "Failed" ? 32U : 0U));

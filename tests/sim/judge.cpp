@@ -7,6 +7,7 @@
 #include "operator/plan/names.h"
 #include "tests/sim/controllers.h"
 #include "tests/sim/limits.h"
+#include "tests/sim/require.h"
 
 namespace pilotlight::sim {
 namespace {
@@ -16,10 +17,6 @@ using api::Pod;
 using api::ReplicaSet;
 using plan::kTrafficNone;
 using plan::kTrafficService;
-
-void Require(bool holds, const auto& say) {
-  if (!holds) throw Violation(say());
-}
 
 bool IsTrue(const api::Status& status, const char* type) {
   const api::Condition* condition = status.Find(type);
@@ -57,23 +54,24 @@ bool GivenUp(const api::RevisionStatus& record) {
   return record.phase == api::RevisionPhase::kFailed || record.aborted;
 }
 
-bool IsDigest(const std::string& text) {
-  return text.starts_with("sha256:") && text.size() == 71;
-}
-
 }  // namespace
 
-Judge::Judge(const ApiServer& api, const Nodes& nodes, const Network& network, Ledger& ledger)
-    : api_(api), nodes_(nodes), network_(network), ledger_(ledger) {}
+Judge::Judge(const ApiServer& api, const Nodes& nodes, const Network& network, const Traffic& traffic,
+             Ledger& ledger)
+    : api_(api), nodes_(nodes), network_(network), traffic_(traffic), ledger_(ledger) {}
+
+bool Judge::IsTampered(const Pod& pod) const {
+  const ReplicaSet* rs = api_.replica_sets.Find(pod.meta.owner_name);
+  return ledger_.tampered.contains(pod.meta.uid) || rs == nullptr || rs->meta.uid != pod.meta.owner_uid ||
+         ledger_.tampered.contains(rs->meta.uid);
+}
 
 void Judge::CheckWorld() const {
   std::set<std::string> in_service;
   for (const auto& [name, pod] : api_.pods.all()) {
     if (pod->traffic != kTrafficService || pod->meta.deleting || pod->phase == "Failed") continue;
-    if (ledger_.tampered.contains(pod->meta.uid)) continue;
+    if (IsTampered(*pod)) continue;
     const ReplicaSet* rs = api_.replica_sets.Find(pod->meta.owner_name);
-    if (rs == nullptr || rs->meta.uid != pod->meta.owner_uid || ledger_.tampered.contains(rs->meta.uid))
-      continue;
     in_service.insert(pod->meta.revision);
     Require(IsDigest(pod->digest), [&] { return name + " is in the Service and bound to nothing"; });
     Require(pod->digest == rs->digest,
@@ -95,6 +93,7 @@ void Judge::CheckWorld() const {
               [&] { return "clients are sent to pod " + uid + ", which is gone"; });
     }
   }
+  CheckHops(std::move(in_service));
 }
 
 bool Judge::Serves(const Pod& pod) const {
@@ -128,7 +127,7 @@ std::int64_t Judge::Excused(const plan::Observed& seen, const std::set<std::stri
 std::int64_t Judge::Asked() const {
   std::int64_t asked = 0;
   for (const auto& [name, rs] : api_.replica_sets.all()) {
-    if (rs->traffic == kTrafficService) asked += rs->replicas;
+    if (rs->traffic != kTrafficNone) asked += rs->replicas;
   }
   return asked;
 }
@@ -143,6 +142,7 @@ WriteResult Judge::CheckWrite(const Write& write, const std::function<WriteResul
   const std::set<std::string> serving = Serving();
   const std::int64_t asked = Asked();
   CheckTarget(*write.action);
+  CheckSplit(write);
   const WriteResult result = apply();
   if (!result) return result;
   Note(*write.action);
@@ -207,9 +207,8 @@ std::int64_t Judge::Unseen(const Write& write) const {
       return change != nullptr && change->uid == seen.meta.uid;
     });
     const ReplicaSet* now = api_.replica_sets.Find(seen.meta.name);
-    if (changed || now == nullptr || now->traffic != kTrafficService) continue;
-    unseen +=
-        std::max<std::int64_t>(now->replicas - (seen.traffic == kTrafficService ? seen.replicas : 0), 0);
+    if (changed || now == nullptr || now->traffic == kTrafficNone) continue;
+    unseen += std::max<std::int64_t>(now->replicas - (seen.traffic != kTrafficNone ? seen.replicas : 0), 0);
   }
   return unseen;
 }
@@ -225,7 +224,16 @@ void Judge::CheckBounds(const Write& write, std::int64_t before) const {
     return change != nullptr && rs.meta.uid == change->uid && rs.digest.empty() && rs.replicas == 2;
   });
   const std::int64_t confirming = promoted == write.seen.replica_sets.end() ? 0 : 1;
-  const std::int64_t most = model.spec.replicas + Surge(model.spec) + confirming;
+  // A canary's pods come beside those of the stable revision.
+  const auto& canary = model.status.rollout.canary;
+  const std::int64_t pods = canary ? std::max(canary->replicas, model.spec.replicas) : model.spec.replicas;
+  // And those of one that is not asked for any more leave when nobody hands them requests.
+  std::int64_t leaving = 0;
+  for (const ReplicaSet& rs : write.seen.replica_sets) {
+    if (rs.traffic == plan::kTrafficSplit && rs.meta.name != model.status.candidate_revision)
+      leaving += rs.replicas;
+  }
+  const std::int64_t most = (canary ? 2 * pods : pods + Surge(model.spec)) + confirming + leaving;
   Require(after - Unseen(write) <= most, [&] {
     return "the operator asks for " + std::to_string(after) + " pods in the Service, of " +
            std::to_string(most) + " it may";
@@ -246,7 +254,7 @@ void Judge::CheckTarget(const plan::Action& action) const {
       // one may write the verdict between the other's look and its write.
       Require(change->replicas <= rs->replicas || ledger_.two_writers,
               [&] { return change->name + " was given up, and gets pods"; });
-      Require(change->traffic == kTrafficNone || rs->traffic == kTrafficService,
+      Require(change->traffic == kTrafficNone || rs->traffic != kTrafficNone,
               [&] { return change->name + " was given up, and gets traffic"; });
     }
     Require(change->traffic == kTrafficNone || IsDigest(change->digest),
@@ -258,8 +266,8 @@ void Judge::CheckTarget(const plan::Action& action) const {
   } else if (const auto* label = std::get_if<plan::LabelPod>(&action)) {
     const Pod* pod = api_.pods.Find(label->name);
     if (pod == nullptr || pod->meta.resource_version != label->resource_version) return;
-    if (label->traffic != kTrafficService) return;
-    Require(!IsCondemned(pod->meta.revision) || pod->traffic == kTrafficService,
+    if (label->traffic == kTrafficNone) return;
+    Require(!IsCondemned(pod->meta.revision) || pod->traffic != kTrafficNone,
             [&] { return "a pod of " + pod->meta.revision + ", which was given up, enters the Service"; });
   }
 }
@@ -352,6 +360,12 @@ void Judge::CheckPhase(const Write& write) const {
   }
   const std::int64_t stable_serving =
       status.stable_revision.empty() ? 0 : CountSeenServing(seen, status.stable_revision);
+  const api::Status& old = seen.model.status;
+  if (const auto& canary = rollout.canary; canary && canary->applied > 0 &&
+                                           status.stable_revision == old.stable_revision &&
+                                           status.candidate_revision == rollout.revision)
+    CheckWeight(write, static_cast<double>(canary->applied),
+                !old.rollout.canary || old.rollout.canary->applied < canary->applied);
   switch (rollout.phase) {
     case Phase::kComplete:
       Require(rollout.revision == status.stable_revision,
@@ -383,8 +397,13 @@ void Judge::CheckPhase(const Write& write) const {
       Require(record != nullptr && record->aborted, [] { return std::string("Aborted without an abort"); });
       break;
     }
+    case Phase::kCanary:
+      Require(rollout.canary && status.candidate_revision == rollout.revision &&
+                  status.stable_revision != rollout.revision,
+              [] { return std::string("a canary of nobody"); });
+      break;
     case Phase::kPaused:
-      Require(seen.model.spec.rollout.paused,
+      Require(seen.model.spec.rollout.paused || rollout.canary,
               [] { return std::string("Paused although nobody asks for it"); });
       break;
     case Phase::kReverting:

@@ -10,6 +10,7 @@
 #include "tests/sim/network.h"
 #include "tests/sim/nodes.h"
 #include "tests/sim/operator.h"
+#include "tests/sim/traffic.h"
 
 namespace pilotlight::sim {
 
@@ -26,12 +27,17 @@ class Violation : public std::runtime_error {
 // Thread-safety: one thread.
 class Judge {
  public:
-  Judge(const ApiServer& api, const Nodes& nodes, const Network& network, Ledger& ledger);
+  Judge(const ApiServer& api, const Nodes& nodes, const Network& network, const Traffic& traffic,
+        Ledger& ledger);
 
   // After everything that happened.
   void CheckWorld() const;
   // Around one write of an operator.
   WriteResult CheckWrite(const Write& write, const std::function<WriteResult()>& apply);
+  // Before they are sent.
+  void CheckOrders(const plan::Observed& seen, const std::vector<plan::Order>& orders) const;
+  // When nothing happens any more; `held`: in the middle of a canary.
+  void CheckRest(bool held) const;
 
  private:
   bool Serves(const api::Pod& pod) const;
@@ -47,6 +53,11 @@ class Judge {
   void CheckAvailable(const Write& write, const std::set<std::string>& before) const;
   void CheckBounds(const Write& write, std::int64_t before) const;
   void CheckTarget(const plan::Action& action) const;
+  void CheckHops(std::set<std::string> revisions) const;
+  void CheckOrder(const plan::Observed& seen, const plan::Order& order) const;
+  void CheckSplit(const Write& write) const;
+  void CheckWeight(const Write& write, double weight, bool is_news) const;
+  bool IsTampered(const api::Pod& pod) const;
   void CheckStatus(const Write& write, const api::Status& before);
   void CheckStable(const Write& write, const api::Status& before) const;
   void CheckPhase(const Write& write) const;
@@ -56,6 +67,7 @@ class Judge {
   const ApiServer& api_;
   const Nodes& nodes_;
   const Network& network_;
+  const Traffic& traffic_;
   Ledger& ledger_;
 };
 

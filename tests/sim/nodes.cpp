@@ -131,9 +131,19 @@ void Nodes::Start(const Pod& pod, Sidecar& sidecar) {
     next.running = true;
     next.started = Seconds(queue_.now());
     next.container_id = sidecar.container;
-    next.ip = "10.0.0.1";
+    if (next.ip.empty()) next.ip = FreeAddress();
   });
+  started(pod.meta.uid, sidecar.container);
   Later(random_.Between(100ms, 1500ms), pod.meta.uid, [this](const Pod& p, Sidecar& s) { Fetch(p, s); });
+}
+
+// A pod's address goes to the next one as soon as it is gone: sooner than in any cluster.
+std::string Nodes::FreeAddress() const {
+  std::set<std::string> used;
+  for (const auto& [name, pod] : api_.pods.all()) used.insert(pod->ip);
+  int last = 1;
+  while (used.contains("10.0.0." + std::to_string(last))) ++last;
+  return "10.0.0." + std::to_string(last);
 }
 
 void Nodes::Fetch(const Pod& pod, Sidecar& sidecar) {

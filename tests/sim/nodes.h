@@ -48,6 +48,7 @@ class Nodes {
   // Set before anything happens.
   std::function<void(const std::string& uid)> sidecar_changed;
   std::function<bool(const std::string& uid)> is_routed;
+  std::function<void(const std::string& uid, const std::string& container)> started;
 
   void PodsChanged();
   const Sidecar* SidecarOf(const std::string& uid) const;
@@ -76,6 +77,7 @@ class Nodes {
   void ScheduleSoon();
   void Schedule();
   void Start(const api::Pod& pod, Sidecar& sidecar);
+  std::string FreeAddress() const;
   void Fetch(const api::Pod& pod, Sidecar& sidecar);
   void Check(const api::Pod& pod, Sidecar& sidecar);
   void Terminate(const api::Pod& pod);

@@ -19,7 +19,7 @@ constexpr Millis kStaleFor = 12s;
 
 }  // namespace
 
-Operator::Operator(EventQueue& queue, Random& random, ApiServer& api, const Nodes& nodes,
+Operator::Operator(EventQueue& queue, Random& random, ApiServer& api, const Nodes& nodes, Traffic& traffic,
                    const Weather& weather, plan::Settings settings, Hooks hooks)
     : queue_(queue),
       random_(random),
@@ -27,7 +27,7 @@ Operator::Operator(EventQueue& queue, Random& random, ApiServer& api, const Node
       settings_(std::move(settings)),
       hooks_(std::move(hooks)),
       view_(queue, random, api, weather, [this](ObjectKind) { Wake(1ms); }),
-      scraper_(queue, random, nodes, [this] { Wake(1ms); }) {}
+      scraper_(queue, random, nodes, traffic, hooks_.order_fate, [this] { Wake(1ms); }) {}
 
 std::function<void()> Operator::InThisLife(std::function<void()> what) {
   return [this, life = life_, what = std::move(what)] {
@@ -159,6 +159,10 @@ WriteResult Operator::Send(const Work& work, std::size_t number) {
 }
 
 void Operator::Finish() {
+  if (!work_->decision.orders.empty()) {
+    hooks_.watch_orders(work_->seen, work_->decision.orders);
+    scraper_.Tell(work_->decision.orders);
+  }
   const auto again = work_->decision.again_after;
   const bool over = work_->seen.problem.has_value();
   work_.reset();

@@ -37,8 +37,8 @@ struct Write {
 
 // The operator's process around Plan(): operator/control/reconciler.cpp and operator/kube/controller.cpp on
 // virtual time. It observes, decides, writes the status, then acts in order, stops at the first failure,
-// remembers why, and waits until it has seen its own writes. It dies when it is told to, and starts again
-// with nothing but new lists.
+// remembers why, and waits until it has seen its own writes. When all is written it tells the sidecars what
+// they must do. It dies when it is told to, and starts again with nothing but new lists.
 //
 // Thread-safety: one thread.
 class Operator {
@@ -46,12 +46,16 @@ class Operator {
   struct Hooks {
     // The fate of the next write; asked once for each.
     std::function<WriteFate()> fate;
+    // The same for each call to a sidecar.
+    std::function<OrderFate()> order_fate;
     // Around each write that reaches the API server: `apply` is called once, in between.
     std::function<WriteResult(const Write&, const std::function<WriteResult()>& apply)> watch_write;
+    // Before the orders are sent to which it came by what it saw.
+    std::function<void(const plan::Observed& seen, const std::vector<plan::Order>& orders)> watch_orders;
   };
 
-  Operator(EventQueue& queue, Random& random, ApiServer& api, const Nodes& nodes, const Weather& weather,
-           plan::Settings settings, Hooks hooks);
+  Operator(EventQueue& queue, Random& random, ApiServer& api, const Nodes& nodes, Traffic& traffic,
+           const Weather& weather, plan::Settings settings, Hooks hooks);
   Operator(const Operator&) = delete;
   Operator& operator=(const Operator&) = delete;
 

@@ -46,9 +46,12 @@ rc::Gen<Step> AnyStep() {
 
 rc::Gen<Scenario> AnyScenario() {
   return rc::gen::map(rc::gen::tuple(rc::gen::noShrink(Upto(1'000'000)), Upto(4),
-                                     rc::gen::container<std::vector<Step>>(AnyStep())),
+                                     rc::gen::container<std::vector<Step>>(AnyStep()), Upto(11)),
                       [](auto parts) {
-                        auto& [seed, replicas, steps] = parts;
+                        auto& [seed, replicas, steps, strategy] = parts;
+                        // Half of them are canaries from the start.
+                        const Step canary{Do::kCanary, strategy, 6};
+                        if (strategy <= InfoOf(Do::kCanary).most) steps.insert(steps.begin(), canary);
                         return Scenario{static_cast<std::uint64_t>(seed), replicas, std::move(steps)};
                       });
 }
@@ -103,6 +106,7 @@ TEST(Replay, RunsTheScenarioThatIsAskedFor) {
     words >> what >> where >> fate;
     if (what == "event") disturbance.lost_event = where;
     if (what == "write") disturbance = {.fate = static_cast<WriteFate>(fate), .write = where};
+    if (what == "order") disturbance = {.order_fate = static_cast<OrderFate>(fate), .order = where};
     const Outcome outcome = sim::Run(*scenario, coverage, disturbance);
     std::cout << "at rest\n" << outcome.rest << "in the end\n" << outcome.end;
     EXPECT_EQ(outcome.violation, "") << outcome.violation;

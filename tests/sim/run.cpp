@@ -16,6 +16,7 @@ Outcome Run(const Scenario& scenario, Coverage& coverage, Disturbance disturbanc
   outcome.rest = world.rest();
   outcome.end = world.Describe();
   outcome.writes = world.writes();
+  outcome.orders = world.orders();
   outcome.arrivals = world.arrivals();
   outcome.plans = world.plans();
   return outcome;

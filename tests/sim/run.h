@@ -13,6 +13,7 @@ struct Outcome {
   std::string rest;       // World::rest
   std::string end;        // World::Describe
   std::size_t writes = 0;
+  std::size_t orders = 0;
   std::size_t arrivals = 0;
   std::size_t plans = 0;
 };

@@ -47,6 +47,9 @@ const std::vector<DoInfo>& AllDos() {
       {Do::kStrategy, "Strategy", 6, 10},
       {Do::kPause, "Pause", 0, 6},
       {Do::kResume, "Resume", 0, 6},
+      {Do::kCanary, "Canary", 5, 12},
+      {Do::kRolling, "Rolling", 0, 2},
+      {Do::kPromote, "Promote", kVersions, 6},
       {Do::kAbort, "Abort", kVersions, 6},
       {Do::kTakeAbortBack, "TakeAbortBack", 0, 3},
       {Do::kHistory, "History", 2, 2},
@@ -78,6 +81,9 @@ const std::vector<DoInfo>& AllDos() {
       {Do::kUnfetchable, "Unfetchable", kVersions - 1, 4},
       {Do::kCrashing, "Crashing", kVersions - 1, 4},
       {Do::kOtherBytes, "OtherBytes", kVersions - 1, 3},
+      {Do::kFailing, "Failing", kVersions - 1, 4},
+      {Do::kSlow, "Slow", kVersions - 1, 2},
+      {Do::kRequests, "Requests", 2, 4},
       {Do::kFreezeProxies, "FreezeProxies", 10, 3},
       {Do::kSlowSlices, "SlowSlices", 4, 3},
       {Do::kSlowKubelets, "SlowKubelets", 4, 4},
@@ -89,6 +95,7 @@ const std::vector<DoInfo>& AllDos() {
       {Do::kLoseEvent, "LoseEvent", 6, 5},
       {Do::kRelist, "Relist", 0, 3},
       {Do::kFailingWrites, "FailingWrites", 4, 6},
+      {Do::kFailingOrders, "FailingOrders", 6, 6},
       {Do::kClock, "Clock", 4, 3},
       {Do::kSecondOperator, "SecondOperator", 0, 3},
       {Do::kOneOperator, "OneOperator", 0, 3},
@@ -111,6 +118,8 @@ Goal GoalOf(const Scenario& scenario) {
     if (step.what == Do::kEdit && step.argument != kBadVersion) goal.version = step.argument;
     if (step.what == Do::kScale) goal.replicas = step.argument;
     if (step.what == Do::kValid) goal.replicas = 2;
+    if (step.what == Do::kCanary) goal.canary = true;
+    if (step.what == Do::kRolling) goal.canary = false;
   }
   // With none, all that is left is what there was before, which is another thing each time.
   goal.replicas = std::max(goal.replicas, 1);

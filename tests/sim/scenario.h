@@ -23,6 +23,9 @@ enum class Do : std::uint8_t {
   kStrategy,
   kPause,
   kResume,
+  kCanary,
+  kRolling,
+  kPromote,
   kAbort,
   kTakeAbortBack,
   kHistory,
@@ -56,6 +59,9 @@ enum class Do : std::uint8_t {
   kUnfetchable,
   kCrashing,
   kOtherBytes,
+  kFailing,
+  kSlow,
+  kRequests,
   kFreezeProxies,
   kSlowSlices,
   kSlowKubelets,
@@ -68,6 +74,7 @@ enum class Do : std::uint8_t {
   kLoseEvent,
   kRelist,
   kFailingWrites,
+  kFailingOrders,
   kClock,
   kSecondOperator,
   kOneOperator,
@@ -99,10 +106,11 @@ struct Scenario {
 };
 
 // What the user wants in the end, when all is well again: the last good version of those asked for, and the
-// last number of replicas.
+// last number of replicas, by the last strategy.
 struct Goal {
   int version = 0;
   int replicas = 0;
+  bool canary = false;
 };
 Goal GoalOf(const Scenario& scenario);
 

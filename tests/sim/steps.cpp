@@ -41,6 +41,24 @@ json Strategy(int number) {
   }
 }
 
+json Canary(int number) {
+  const auto step = [](int weight, const char* pause) { return json{{"weight", weight}, {"pause", pause}}; };
+  switch (number) {
+    case 0:
+      return {{"steps", {step(25, "1s"), step(100, "1s")}}};
+    case 1:
+      return {{"steps", {step(10, "2s"), step(50, "2s")}}};
+    case 2:
+      return {{"steps", {step(50, "UntilPromoted")}}};
+    case 3:
+      return {{"steps", nullptr}};  // by the number of pods, two minutes each
+    case 4:
+      return {{"steps", {step(34, "1s"), step(67, "1s"), step(100, "1s")}}};
+    default:
+      return {{"steps", {step(50, "20s"), step(75, "UntilPromoted")}}};
+  }
+}
+
 }  // namespace
 
 std::shared_ptr<const api::Pod> World::PickPod(int number) const {
@@ -52,6 +70,7 @@ void World::Edit(const json& spec) {
 }
 
 void World::Take(const Step& step) {
+  traffic_.Count();
   TakeUsers(step);
   TakeHands(step);
   TakeWorld(step);
@@ -77,12 +96,17 @@ void World::TakeUsers(const Step& step) {
       return Edit({{"rollout", {{"paused", true}}}});
     case Do::kResume:
       return Edit({{"rollout", {{"paused", false}}}});
+    case Do::kCanary:
+      return Edit({{"rollout", {{"strategy", "Canary"}, {"canary", Canary(argument)}}}});
+    case Do::kRolling:
+      return Edit({{"rollout", {{"strategy", "RollingUpdate"}, {"canary", nullptr}}}});
+    case Do::kPromote:
     case Do::kAbort: {
       // What is asked for now, or some revision, whatever becomes of it.
       if (api_.model() == nullptr) return;
       const std::string named =
           argument == kVersions ? plan::RevisionName(*api_.model()) : RevisionOf(argument);
-      return Edit({{"rollout", {{"abort", named}}}});
+      return Edit({{"rollout", {{step.what == Do::kAbort ? "abort" : "promote", named}}}});
     }
     case Do::kTakeAbortBack:
       return Edit({{"rollout", {{"abort", ""}}}});
@@ -213,6 +237,16 @@ void World::TakeWorld(const Step& step) {
       if (const auto* rs = api_.replica_sets.Find(RevisionOf(argument)); rs != nullptr && !rs->digest.empty())
         weather_.other_bytes[argument] = static_cast<char>('0' + argument);
       return;
+    case Do::kFailing:
+      weather_.failing.insert(argument);
+      return;
+    case Do::kSlow:
+      weather_.slow.insert(argument);
+      return;
+    case Do::kRequests:
+      weather_.requests = argument == 0 ? 0 : argument == 1 ? 20 : Weather().requests;
+      for (const auto& [name, pod] : api_.pods.all()) traffic_.front_changed(pod->meta.uid);
+      return;
     case Do::kFreezeProxies:
       return network_.Freeze(1s * argument);
     case Do::kSlowSlices:
@@ -248,6 +282,9 @@ void World::TakeOperators(const Step& step) {
       return operators_[0]->view().Relist();
     case Do::kFailingWrites:
       weather_.failing_writes = 10 * argument;
+      return;
+    case Do::kFailingOrders:
+      weather_.failing_orders = 10 * argument;
       return;
     case Do::kClock:
       operators_[0]->clock_ahead = 30s * (argument - 2);

@@ -2,6 +2,8 @@
 // and at every event. It ends as if nothing had.
 #include <gtest/gtest.h>
 
+#include <algorithm>
+#include <cstdlib>
 #include <iostream>
 #include <map>
 #include <string>
@@ -27,10 +29,23 @@ const std::map<WriteFate, std::string>& Fates() {
   return kFates;
 }
 
+const std::map<OrderFate, std::string>& OrderFates() {
+  static const std::map<OrderFate, std::string> kFates = {
+      {OrderFate::kLost, "not heard, and no answer: order "},
+      {OrderFate::kLate, "heard late, and no answer: order "},
+      {OrderFate::kNoAnswer, "heard, and no answer: order "},
+      {OrderFate::kRefused, "refused: order "},
+  };
+  return kFates;
+}
+
 class Sweep : public ::testing::TestWithParam<Named> {};
 
-// With sanitizers a sample is enough.
-constexpr std::size_t kStride = PILOTLIGHT_SIM_STRIDE;
+// With sanitizers a sample is enough. PILOTLIGHT_SIM_STRIDE=20 in the environment: another one.
+const std::size_t kStride = [] {
+  const char* set = std::getenv("PILOTLIGHT_SIM_STRIDE");
+  return static_cast<std::size_t>(set == nullptr ? PILOTLIGHT_SIM_STRIDE : std::max(std::atoll(set), 1LL));
+}();
 
 TEST_P(Sweep, EndsTheSameWhateverGoesWrongAtOnePlace) {
   const auto scenario = ParseScenario(GetParam().scenario);
@@ -58,12 +73,21 @@ TEST_P(Sweep, EndsTheSameWhateverGoesWrongAtOnePlace) {
       if (HasFailure()) return;
     }
   }
+  for (std::size_t order = 1; order <= usual.orders; order += kStride) {
+    for (const auto& [fate, words] : OrderFates()) {
+      check({.order_fate = fate, .order = order},
+            words + std::to_string(order) + " (PILOTLIGHT_SIM_DISTURB='order " + std::to_string(order) + ' ' +
+                std::to_string(static_cast<int>(fate)) + "')");
+      if (HasFailure()) return;
+    }
+  }
   for (std::size_t event = 1; event <= usual.arrivals; event += kStride) {
     check({.lost_event = event}, "the operator misses event " + std::to_string(event) +
                                      " (PILOTLIGHT_SIM_DISTURB='event " + std::to_string(event) + "')");
     if (HasFailure()) return;
   }
-  std::cout << runs << " runs, " << usual.writes << " writes, " << usual.arrivals << " events\n";
+  std::cout << runs << " runs, " << usual.writes << " writes, " << usual.orders << " orders, "
+            << usual.arrivals << " events\n";
 }
 
 INSTANTIATE_TEST_SUITE_P(Named, Sweep, ::testing::ValuesIn(AllNamed()),

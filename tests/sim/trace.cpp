@@ -30,9 +30,25 @@ std::string Words(const Write& write) {
       << status.rollout.revision << " stable " << status.stable_revision << " candidate "
       << status.candidate_revision << " ready " << status.ready_replicas << '/' << status.replicas;
   for (const auto& record : status.revisions) {
-    out << ' ' << record.name << '=' << api::ToString(record.phase) << (record.aborted ? "+aborted" : "");
+    out << ' ' << record.name << '=' << api::ToString(record.phase) << (record.aborted ? "+aborted" : "")
+        << (record.split_until ? "+split" : "");
+  }
+  if (const auto& canary = status.rollout.canary) {
+    out << " step " << canary->step << '/' << canary->steps << " weight " << canary->desired << " applied "
+        << canary->applied << (canary->step_since ? " since" : "") << (canary->promoting ? " promoting" : "")
+        << ' ' << canary->verdict << ' ' << canary->reason;
   }
   return out.str();
+}
+
+std::string Words(const plan::Order& order) {
+  std::string out = "tell " + order.revision + ' ' + order.pod_uid + " epoch " + std::to_string(order.epoch) +
+                    " weight " + order.body["weight"].dump() + ' ' + order.body.value("segment", "") +
+                    " until " + order.body["expiresAt"].get<std::string>();
+  for (const auto& peer : order.body.value("peers", nlohmann::json::array()))
+    out += " to " + peer["podUID"].get<std::string>();
+  if (order.body.contains("callers")) out += " callers " + order.body["callers"].dump();
+  return out;
 }
 
 std::string Words(const WriteResult& result) {

@@ -11,6 +11,7 @@
 namespace pilotlight::sim {
 
 std::string Words(const Write& write);
+std::string Words(const plan::Order& order);
 std::string Words(const WriteResult& result);
 // The newest change of that kind.
 std::string LastChange(const ApiServer& api, ObjectKind kind);

@@ -32,12 +32,16 @@ World::World(std::uint64_t seed, Coverage& coverage, Disturbance disturbance)
       api_(queue_),
       nodes_(queue_, random_, api_, weather_, ledger_),
       network_(queue_, random_, api_, weather_),
+      traffic_(queue_, api_, nodes_, network_, weather_, ledger_),
       controllers_(queue_, random_, api_, weather_, ledger_),
-      judge_(api_, nodes_, network_, ledger_),
+      judge_(api_, nodes_, network_, traffic_, ledger_),
       coverage_(coverage),
       disturbance_(disturbance) {
   nodes_.is_routed = [this](const std::string& uid) { return network_.IsRouted(uid); };
-  nodes_.sidecar_changed = [this](const std::string& uid) {
+  nodes_.started = [this](const std::string& uid, const std::string& container) {
+    traffic_.Started(uid, container);
+  };
+  nodes_.sidecar_changed = traffic_.front_changed = [this](const std::string& uid) {
     for (const auto& each : operators_) each->scraper().SidecarChanged(uid);
   };
   for (int i = 0; i < 2; ++i) {
@@ -47,9 +51,17 @@ World::World(std::uint64_t seed, Coverage& coverage, Disturbance disturbance)
       if (!result) Say([&] { return "  " + Words(result); });
       return result;
     };
-    operators_.push_back(std::make_unique<Operator>(
-        queue_, random_, api_, nodes_, weather_, SettingsOf(),
-        Operator::Hooks{.fate = [this] { return NextFate(); }, .watch_write = watched}));
+    const auto told = [this, i](const plan::Observed& seen, const std::vector<plan::Order>& orders) {
+      for (const plan::Order& order : orders)
+        Say([&] { return "operator " + std::to_string(i + 1) + ": " + Words(order); });
+      judge_.CheckOrders(seen, orders);
+    };
+    operators_.push_back(
+        std::make_unique<Operator>(queue_, random_, api_, nodes_, traffic_, weather_, SettingsOf(),
+                                   Operator::Hooks{.fate = [this] { return NextFate(); },
+                                                   .order_fate = [this] { return NextOrderFate(); },
+                                                   .watch_write = watched,
+                                                   .watch_orders = told}));
   }
   operators_.front()->view().lose_nth = disturbance_.lost_event;
   api_.OnChange([this](ObjectKind kind) {
@@ -57,6 +69,7 @@ World::World(std::uint64_t seed, Coverage& coverage, Disturbance disturbance)
     controllers_.Changed(kind);
     network_.Changed(kind);
     if (kind == ObjectKind::kPod) nodes_.PodsChanged();
+    NoteChange(kind);
     coverage_.Note(api_);
     Say([&] { return "  " + LastChange(api_, kind); });
   });
@@ -81,6 +94,45 @@ WriteFate World::NextFate() {
   constexpr std::array kFates = {WriteFate::kConflict, WriteFate::kUnavailable, WriteFate::kTimeoutLost,
                                  WriteFate::kTimeoutApplied, WriteFate::kLate};
   return kFates[static_cast<std::size_t>(random_.Below(kFates.size()))];
+}
+
+OrderFate World::NextOrderFate() {
+  if (++orders_ == disturbance_.order) {
+    Say([] { return std::string("the next order is disturbed"); });
+    return disturbance_.order_fate;
+  }
+  if (!random_.Chance(weather_.failing_orders)) return OrderFate::kDone;
+  constexpr std::array kFates = {OrderFate::kLost, OrderFate::kLate, OrderFate::kNoAnswer,
+                                 OrderFate::kRefused};
+  return kFates[static_cast<std::size_t>(random_.Below(kFates.size()))];
+}
+
+void World::NoteChange(ObjectKind kind) {
+  if (kind == ObjectKind::kModel && api_.model() != nullptr) {
+    api::Status status = api_.model()->status;
+    status.rollout.message.clear();
+    for (auto& condition : status.conditions) condition.message.clear();
+    for (auto& record : status.revisions) record.split_until.reset();
+    if (auto& canary = status.rollout.canary) {
+      canary->judged.reset();
+      canary->segments.clear();
+      canary->observed.clear();
+      canary->message.clear();
+    }
+    if (status == last_status_) return;
+    last_status_ = std::move(status);
+  }
+  last_change_ = queue_.now();
+}
+
+bool World::IsHeld() const {
+  constexpr Millis kLong = 7min;  // longer than any pause but deadlines, which do not run then
+  const auto* model = api_.model();
+  if (model == nullptr || !model->status.rollout.canary || model->status.rollout.phase != api::Phase::kPaused)
+    return false;
+  const auto* candidate = api_.replica_sets.Find(model->status.rollout.revision);
+  return candidate != nullptr && candidate->traffic != plan::kTrafficNone &&
+         queue_.now() - last_change_ > kLong;
 }
 
 void World::RunUntil(Moment end) {
@@ -113,6 +165,7 @@ void World::Run(const Scenario& scenario) {
 }
 
 void World::Heal() {
+  traffic_.Count();
   // Bytes that a revision has been bound to meanwhile stay where they are.
   auto kept = std::move(weather_.other_bytes);
   std::erase_if(kept, [&](const auto& other) {
@@ -122,18 +175,32 @@ void World::Heal() {
   weather_.Heal();
   weather_.other_bytes = std::move(kept);
   nodes_.Heal();
+  for (const auto& [name, pod] : api_.pods.all()) traffic_.front_changed(pod->meta.uid);
   for (const auto& each : operators_) each->clock_ahead = 0ms;
   operators_[1]->Stop();
 }
 
 // The last thing the user wants is something good, and a new try of it.
 void World::Settle(const Scenario& scenario) {
+  traffic_.Count();
   const Goal goal = GoalOf(scenario);
   nlohmann::json spec = SpecOf(goal.version);
   spec["replicas"] = goal.replicas;
-  spec["rollout"] = {
-      {"minReadySeconds", 0}, {"progressDeadline", "10m"},       {"retry", "last"},         {"paused", false},
-      {"abort", ""},          {"revisionHistoryLimit", nullptr}, {"rollingUpdate", nullptr}};
+  spec["rollout"] = {{"minReadySeconds", 0},
+                     {"progressDeadline", "10m"},
+                     {"retry", "last"},
+                     {"paused", false},
+                     {"abort", ""},
+                     {"revisionHistoryLimit", nullptr},
+                     {"rollingUpdate", nullptr},
+                     {"promote", ""},
+                     {"strategy", "RollingUpdate"},
+                     {"canary", nullptr}};
+  if (goal.canary) {
+    spec["rollout"]["strategy"] = "Canary";
+    spec["rollout"]["canary"] = {
+        {"steps", {{{"weight", 50}, {"pause", "1s"}}, {{"weight", 100}, {"pause", "1s"}}}}};
+  }
   if (api_.model() == nullptr) {
     api_.CreateModel(spec);
   } else {
@@ -142,9 +209,10 @@ void World::Settle(const Scenario& scenario) {
 }
 
 void World::RunToRest() {
+  last_change_ = queue_.now();
   const Moment end = queue_.now() + 6h;
-  RunUntil(end);
-  if (!queue_.empty()) throw Violation("it never comes to rest");
+  while (!IsHeld() && queue_.RunNext(end)) judge_.CheckWorld();
+  if (!queue_.empty() && !IsHeld()) throw Violation("it never comes to rest");
   RequireRest();
 }
 
@@ -158,6 +226,8 @@ void World::RequireRest() {
       if (pod->phase != "Failed") throw Violation("at rest, with no replicas, there is " + name);
     }
   }
+  judge_.CheckRest(IsHeld());
+  if (IsHeld()) return;
   for (const auto& each : operators_) {
     if (!each->AtRest()) throw Violation("an operator is still at work, and nothing will ever wake it");
     if (!each->running() || !each->last()) continue;

@@ -15,6 +15,7 @@
 #include "tests/sim/nodes.h"
 #include "tests/sim/operator.h"
 #include "tests/sim/scenario.h"
+#include "tests/sim/traffic.h"
 #include "tests/sim/weather.h"
 
 namespace pilotlight::sim {
@@ -24,6 +25,8 @@ struct Disturbance {
   WriteFate fate = WriteFate::kDone;
   std::size_t write = 0;       // this write of all, from 1; 0: none
   std::size_t lost_event = 0;  // this arrival at the operator, from 1; 0: none
+  OrderFate order_fate = OrderFate::kDone;
+  std::size_t order = 0;  // this call to a sidecar, from 1; 0: none
 };
 
 // A model cluster with an operator in it, from a seed. Time is virtual, and nothing happens by chance but by
@@ -45,6 +48,7 @@ class World {
   const std::string& rest() const { return rest_; }
 
   std::size_t writes() const { return writes_; }
+  std::size_t orders() const { return orders_; }
   std::size_t arrivals() const { return operators_.front()->view().arrivals(); }
   std::size_t plans() const;
 
@@ -62,6 +66,11 @@ class World {
   void RequireRest();
   std::shared_ptr<const api::Pod> PickPod(int number) const;
   WriteFate NextFate();
+  OrderFate NextOrderFate();
+  // Paused in the middle of a canary, and nothing has changed for long but the time until which it is split:
+  // only somebody's word leads on from there.
+  bool IsHeld() const;
+  void NoteChange(ObjectKind kind);
   void Say(const std::function<std::string()>& what) const;
 
   Random random_;
@@ -71,6 +80,7 @@ class World {
   ApiServer api_;
   Nodes nodes_;
   Network network_;
+  Traffic traffic_;
   Controllers controllers_;
   Judge judge_;
   Coverage& coverage_;
@@ -78,6 +88,9 @@ class World {
   std::vector<std::unique_ptr<Operator>> operators_;
   std::string rest_;
   std::size_t writes_ = 0;
+  std::size_t orders_ = 0;
+  Moment last_change_;
+  api::Status last_status_;  // without what is noted again and again
   int retries_ = 0;
 };
 
