@@ -100,15 +100,15 @@ void Planner::Canary(const api::ReplicaSet& rs) {
     canary.promoting = canary.promoting || canary.step > canary.steps || !GoesBySteps() ||
                        model_.spec.rollout.promote == target_;
   }
-  // Held before it began: as it was proven.
+  // Held before it began: as it was proven. Held, and then its step was taken out of the spec: as it is.
   const bool begun = canary.step > 0 || canary.promoting;
-  const std::int64_t weight = canary.promoting ? 100 : begun ? Step()->weight : 0;
+  const std::int64_t weight = canary.promoting ? 100 : Step() != nullptr ? Step()->weight : canary.desired;
   const std::int64_t size = begun ? PodsFor(wanted_, weight) : rs.replicas;
 
   // Before anything else is done: what is taken back gets nothing more.
   NoteSight(rs);
-  const analysis::Verdict verdict = WeighCanary(rs);
-  const bool fails = verdict.outcome == analysis::Outcome::kFail && !canary.promoting;
+  const analysis::Verdict verdict = canary.promoting ? analysis::Verdict() : WeighCanary(rs);
+  const bool fails = verdict.outcome == analysis::Outcome::kFail;
   if (!fails) canary.failing_since.reset();
   if (fails && IsConfirmed()) return Abort({verdict.reason, canary.message});
 

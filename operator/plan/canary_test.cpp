@@ -493,5 +493,50 @@ TEST_F(Canaries, KeysOfTheOperatorAreMadeAndRepaired) {
   EXPECT_EQ(keys()->keys, cluster.settings.operator_keys);
 }
 
+TEST_F(Canaries, WhoseStepIsTakenOutOfTheSpecWhileHeldStayAsTheyAre) {
+  Serve(2);
+  Steps({{{"weight", 20}, {"pause", "5s"}}, {{"weight", 50}, {"pause", "1h"}}});
+  const std::string second = Ask("v2");
+  UntilStep(2);
+  Set({{"paused", true}, {"canary", {{"steps", {{{"weight", 20}}}}}}});
+  for (int i = 0; i < 20; ++i) {
+    cluster.Reconcile();
+    cluster.Kubernetes();
+    cluster.Wait(seconds(1));
+  }
+  EXPECT_EQ(phase(), Phase::kPaused);
+  EXPECT_EQ(Weight(), 50);
+  Set({{"paused", false}});
+  UntilPromoted(second);
+}
+
+TEST_F(Canaries, WhoseOnlyPodIsOutOfReachAreNotTakenBackForIt) {
+  Serve(2);
+  Steps({{{"weight", 50}, {"pause", "20s"}}});
+  const std::string second = Ask("v2");
+  UntilStep(1);
+  // Nobody who is handed to it is answered, nor is the operator.
+  cluster.behaviours[second].errors = 1;
+  cluster.behaviours[second].unanswered = true;
+  cluster.Wait(seconds(3));
+  cluster.Reconcile();
+  EXPECT_NE(phase(), Phase::kAborted);
+  cluster.behaviours[second].unreachable = true;
+  Until([&] { return canary().desired == 0 && canary().applied == 0; });
+  EXPECT_NE(phase(), Phase::kAborted);
+  cluster.behaviours[second] = Good('b');
+  UntilPromoted(second);
+}
+
+TEST_F(Canaries, ThatAnswerNobodyButTheOperatorAreTakenBack) {
+  Serve(2);
+  Steps({{{"weight", 50}, {"pause", "20s"}}});
+  const std::string second = Ask("v2");
+  UntilStep(1);
+  cluster.behaviours[second].errors = 1;
+  cluster.behaviours[second].unanswered = true;
+  Until([&] { return phase() == Phase::kAborted; });
+}
+
 }  // namespace
 }  // namespace pilotlight::plan::testing

@@ -375,6 +375,7 @@ void Cluster::Wait(std::chrono::seconds time) {
       for (const api::Pod& peer : pods) {
         if (!sidecar.Hands(peer.meta.uid, now)) continue;
         load.candidate_errors = Of(peer).errors;
+        load.unanswered = Of(peer).unanswered;
         load.candidate_slow = Of(peer).slow;
       }
       sidecar.Serve(load, now);

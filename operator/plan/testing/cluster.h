@@ -32,6 +32,7 @@ struct Behaviour {
   bool scheduled = true;
   // Of the requests that it gets, from 0 to 1.
   double errors = 0;
+  bool unanswered = false;  // those are no answers at all
   double slow = 0;
   std::optional<api::Failure> recheck;  // what its last golden re-check found
 };

@@ -101,13 +101,17 @@ void Sidecar::Serve(const Load& load, api::Time now) {
       up.push_back(&arm);
     } else if (now >= arm.down_until) {
       add(arm, 1, 1, 0);
+      arm.unanswered += 1;
       arm.down_until = now + arm.backoff;
       arm.backoff = std::min(2 * arm.backoff, kLongestBackoff);
     }
   }
-  for (Arm* arm : up)
+  for (Arm* arm : up) {
+    const double bad = arm->bad;
     add(*arm, load.requests * share / static_cast<double>(up.size()), load.candidate_errors,
         load.candidate_slow);
+    if (load.unanswered) arm->unanswered += arm->bad - bad;
+  }
 }
 
 api::PodCounts Sidecar::Counts(const std::string& pod, const Arm& arm, bool threshold) {
@@ -146,6 +150,7 @@ void Sidecar::Tell(api::Report& report, api::Time now) const {
     for (const auto& [uid, arm] : segment.peers) {
       out.candidate_side.requests += Whole(arm.requests);
       out.candidate_side.bad += Whole(arm.bad);
+      out.candidate_side.hop_failures += Whole(arm.unanswered);
       out.candidate_side.pods.push_back(Counts(uid, arm, threshold));
     }
   }

@@ -19,6 +19,7 @@ namespace pilotlight::plan::testing {
 struct Load {
   double requests = 0;
   double candidate_errors = 0;  // of its requests, from 0 to 1
+  bool unanswered = false;      // those are no answers at all
   double stable_errors = 0;
   double candidate_slow = 0;  // over every threshold
   double stable_slow = 0;
@@ -62,6 +63,7 @@ class Sidecar {
     std::chrono::seconds backoff{1};
     double requests = 0;
     double bad = 0;
+    double unanswered = 0;  // of the bad ones
     double slow = 0;
     std::vector<std::pair<std::int64_t, std::int64_t>> bad_seconds;
   };
