@@ -71,7 +71,7 @@ TEST(KeptAnswer, NothingInItIsBelieved) {
   EXPECT_EQ(why(response(R"({"outputs":[]})", "")), "read");
   const auto not_binary = HasSubstr("not JSON with binary tensors");
   EXPECT_THAT(why({.body = good}), not_binary);
-  for (const char* length : {"", "x", "-1", "1x", "99999"}) {
+  for (const char* length : {"", "x", "-1", "1x", "1000"}) {
     EXPECT_THAT(why({.body = good, .fields = {{std::string(kJsonLength), length}}}), not_binary) << length;
   }
   EXPECT_THAT(why(response(output(R"("shape":[1,3])") + std::string(70'000, ' '), bytes)), not_binary);
