@@ -107,6 +107,8 @@ void Mirror::flush() {
 }
 
 void Mirror::hand_over(const std::shared_ptr<Kept>& kept) {
+  // The pods may be another candidate's by now.
+  if (kept->segment != tally_.segment()) return tally_.mirror_dropped(kept->segment);
   const auto time = std::chrono::duration_cast<Timers::Clock::duration>(timeout_);
   const auto sent =
       client_.send({.head = kept->head,

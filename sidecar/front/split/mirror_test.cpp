@@ -421,6 +421,19 @@ class MirrorBounds : public ::testing::Test {
     mirror_->send(std::move(kept), outputs);
   }
   std::uint64_t dropped() const { return tally_.total(Shadow::kDropped); }
+  // One that never answers.
+  std::unique_ptr<TlsPeerForTest> begin_with_a_peer() {
+    const auto theirs = std::make_shared<HopIdentity>();
+    auto peer = std::make_unique<TlsPeerForTest>(theirs, TlsPeerForTest::Act{});
+    mirror_.emplace(io_, timers_, identity_, peer->port(), Mirror::Limits{}, tally_);
+    SplitDocument document;
+    document.mirror = MirrorOrder{};
+    document.peers = {{.pod_uid = "p",
+                       .ip = boost::asio::ip::address_v4::loopback(),
+                       .certificate = theirs->fingerprint()}};
+    mirror_->apply(document);
+    return peer;
+  }
   // All that it would still send finds no peer.
   void flush() {
     io_.run();
@@ -477,18 +490,20 @@ TEST_F(MirrorBounds, AnAnswerOfTooManyNumbersIsNotCompared) {
 }
 
 TEST_F(MirrorBounds, SoManyConnectionsToAPodAreMadeAndNoMore) {
-  const auto theirs = std::make_shared<HopIdentity>();
-  TlsPeerForTest silent(theirs, {});
-  mirror_.emplace(io_, timers_, identity_, silent.port(), Mirror::Limits{}, tally_);
-  SplitDocument document;
-  document.mirror = MirrorOrder{};
-  document.peers = {
-      {.pod_uid = "p", .ip = boost::asio::ip::address_v4::loopback(), .certificate = theirs->fingerprint()}};
-  mirror_->apply(document);
+  const auto silent = begin_with_a_peer();
   for (int i = 0; i < 8; ++i) answer(keep(1), 1);
   EXPECT_EQ(dropped(), 0);
   while (dropped() == 0 && io_.run_one_for(seconds(10)) > 0) continue;
   EXPECT_EQ(dropped(), 6);
+}
+
+TEST_F(MirrorBounds, WhatWasKeptForACandidateIsNotSentToTheNext) {
+  const auto silent = begin_with_a_peer();
+  auto kept = keep(1);
+  tally_.apply(2, {.salt = "s", .candidate = "r3", .mirror = Tolerance()}, system_clock::now());
+  answer(std::move(kept), 1);
+  while (dropped() == 0 && io_.run_one_for(seconds(10)) > 0) continue;
+  EXPECT_EQ(dropped(), 1);
 }
 
 TEST_F(MirrorBounds, WhatIsKeptMayOutliveTheMirror) {
