@@ -94,12 +94,22 @@ TEST(Parse, TakesEmptyTemplateFieldsAsAbsent) {
   EXPECT_TRUE(Parse(in).spec.pod_template.pod.empty());
 }
 
+TEST(Parse, ReadsAMirror) {
+  const auto model = Parse(json::parse(R"({
+    "metadata": {"name": "digits"},
+    "spec": {"model": {"uri": "https://models.example/digits.tar"},
+             "rollout": {"strategy": "Canary", "canary": {"steps": [{"weight": 0, "mirror": 20}]}}}})"));
+  ASSERT_TRUE(model.errors.empty()) << model.errors.front().message;
+  EXPECT_EQ(model.spec.rollout.canary->steps.at(0).weight, 0);
+  EXPECT_EQ(model.spec.rollout.canary->steps.at(0).mirror, 20);
+}
+
 TEST(Parse, ReadsACanary) {
   const auto model = Parse(json::parse(R"({
     "metadata": {"name": "digits"},
     "spec": {"model": {"uri": "https://models.example/digits.tar"},
              "rollout": {"strategy": "Canary", "promote": "digits-x",
-                         "canary": {"steps": [{"weight": 5, "mirror": 20, "pause": "10m"}, {"weight": 50, "pause": "UntilPromoted"}, {"weight": 100}],
+                         "canary": {"steps": [{"weight": 5, "pause": "10m"}, {"weight": 50, "pause": "UntilPromoted"}, {"weight": 100}],
                                     "sticky": {"header": "x-session-id"}, "allowRevisionHeader": true, "fallback": "Off",
                                     "analysis": {"minRequests": 50, "falseAbortProbability": 0.05, "maxRatio": 2,
                                                  "maxErrorRate": 0.01, "maxSlowRate": 0.1, "maxDisagreementRate": 0.02,
@@ -111,7 +121,6 @@ TEST(Parse, ReadsACanary) {
   ASSERT_TRUE(rollout.canary);
   ASSERT_EQ(rollout.canary->steps.size(), 3U);
   EXPECT_EQ(rollout.canary->steps[0].weight, 5);
-  EXPECT_EQ(rollout.canary->steps[0].mirror, 20);
   EXPECT_EQ(rollout.canary->steps[0].pause, std::chrono::minutes(10));
   EXPECT_TRUE(rollout.canary->steps[1].until_promoted);
   EXPECT_FALSE(rollout.canary->steps[2].until_promoted);

@@ -230,6 +230,10 @@ void CheckCanary(Checker& check, const Canary& canary) {
                 path + ".sticky.header",
                 "must be the name of a header in lower case, and none that begins with x-pilotlight-");
   check.Require(IsOneOf(kFallbacks, canary.fallback), path + ".fallback", "must be Local or Off");
+  const bool mirrors =
+      std::ranges::any_of(canary.steps, [](const CanaryStep& step) { return step.mirror > 0; });
+  check.Require(!mirrors || canary.fallback != "Off", path,
+                "mirror needs fallback Local: it has the model run twice");
   const Analysis& analysis = canary.analysis;
   check.Range(analysis.min_requests, 1, 1000000, path + ".analysis.minRequests");
   check.Require(analysis.false_abort_probability >= 0.0001 && analysis.false_abort_probability <= 0.1,
