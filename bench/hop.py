@@ -110,6 +110,7 @@ def answers(address: str, rows: int):
 def main() -> None:
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
+        subprocess.run(["ip", "link", "set", "lo", "up"], check=True)
         bundles.scale(folder, 2.0)
         bundle, keys = folder / "scale-2.0.tar", folder / "keys"
         keys.mkdir()
