@@ -477,6 +477,217 @@ TEST_F(Canaries, GoOnAfterACrashBetweenAnyTwoWrites) {
   }
 }
 
+TEST_F(Canaries, TellAPodAgainThatDidNotAnswer) {
+  Serve(2);
+  Steps({{{"weight", 50}, {"pause", "1h"}}});
+  const std::string second = Ask("v2");
+  Until([&] { return !cluster.Pods(second).empty(); });
+  const std::string deaf = cluster.Pods(second).front()->meta.name;
+  cluster.pod_behaviours[deaf] = Good('b');
+  cluster.pod_behaviours[deaf].order_error = "no answer in time";
+  Until([&] { return cluster.status().rollout.reason == "SidecarRefuses"; });
+  EXPECT_EQ(Weight(), 0);
+  cluster.pod_behaviours.clear();
+  Until([&] { return Weight() == 50; });
+}
+
+TEST_F(Canaries, LookSoonAfterACallOfWhichNobodyMayEverHear) {
+  Serve(2);
+  const std::string second = Ask("v2");
+  UntilStep(1);
+  Set({{"abort", second}});
+  cluster.orders_arrive = false;
+  for (int i = 0; i < 5; ++i) {
+    const Decision decision = cluster.Reconcile();
+    if (decision.orders.empty()) continue;
+    ASSERT_TRUE(decision.again_after);
+    EXPECT_LE(*decision.again_after, seconds(5));
+  }
+}
+
+TEST_F(Canaries, ThatWaitForPromoteAreNotNotedAtEachLook) {
+  Serve(2);
+  Steps({{{"weight", 50}, {"pause", "UntilPromoted"}}});
+  Ask("v2");
+  Until([&] { return phase() == Phase::kPaused && canary().verdict == "Pass"; });
+  const auto before = cluster.writes;
+  for (int i = 0; i < 60; ++i) {
+    cluster.Reconcile();
+    cluster.Wait(seconds(1));
+  }
+  EXPECT_LE(cluster.writes - before, 8U);
+}
+
+TEST_F(Canaries, DoNotShrinkWhileTheyGetRequests) {
+  Serve(4);
+  Steps({{{"weight", 100}, {"pause", "1h"}}});
+  const std::string second = Ask("v2");
+  UntilStep(1);
+  Steps({{{"weight", 25}, {"pause", "1h"}}});
+  Until([&] { return Weight() == 25; });
+  for (int i = 0; i < 20; ++i) {
+    cluster.Reconcile();
+    cluster.Kubernetes();
+  }
+  EXPECT_EQ(Size(second), 4);
+}
+
+TEST_F(Canaries, ThatAreTakenBackAreGivenNothingInTheSameBreath) {
+  Serve(4);
+  const std::string second = Ask("v2");
+  UntilStep(1);
+  cluster.behaviours[second].errors = 0.5;
+  cluster.orders_arrive = false;
+  api::Pod& front = *cluster.Pods(first).front();
+  front.running = front.ready = false;  // it must be told again
+  Until([&] {
+    const Decision decision = cluster.Reconcile();
+    const bool aborted = decision.status && decision.status->FindRevision(second)->aborted;
+    for (const Order& order : decision.orders) {
+      if (aborted) {
+        EXPECT_EQ(order.body["weight"], 0);
+      }
+    }
+    return aborted;
+  });
+}
+
+TEST_F(Canaries, ArePromotedOnlyWhileEveryStablePodHandsOverAll) {
+  Serve(2);
+  const std::string second = Ask("v2");
+  UntilStep(2);
+  Set({{"promote", second}});
+  cluster.orders_arrive = false;
+  api::Pod& front = *cluster.Pods(first).front();
+  front.running = front.ready = false;  // it comes back with no split
+  for (int i = 0; i < 20; ++i) {
+    cluster.Kubernetes();
+    cluster.Reconcile();
+  }
+  EXPECT_EQ(cluster.Find(second)->traffic, kTrafficSplit);
+  EXPECT_EQ(canary().applied, 0);
+  cluster.orders_arrive = true;
+  UntilPromoted(second);
+}
+
+TEST_F(Canaries, LeaveTheirStablePodsAloneUntilTheSplitIsOff) {
+  Serve(4);
+  const std::string second = Ask("v2");
+  UntilStep(1);
+  cluster.orders_arrive = false;
+  Set({{"abort", second}});
+  cluster.Apply({{"replicas", 1}});
+  for (int i = 0; i < 20; ++i) {
+    cluster.Reconcile();
+    cluster.Kubernetes();
+  }
+  EXPECT_EQ(Size(first), 4);
+  cluster.orders_arrive = true;
+  Until([&] { return Size(first) == 1 && Size(second) == 0; });
+}
+
+TEST_F(Canaries, MakeNoRoomAtTheCostOfAStablePodWhileTheSplitIsOn) {
+  Serve(3);
+  Set({{"rollingUpdate", {{"maxSurge", 0}, {"maxUnavailable", 1}}}});
+  Ask("v2");
+  UntilStep(1);
+  cluster.orders_arrive = false;
+  Ask("v3", Good('c'));
+  for (int i = 0; i < 20; ++i) {
+    cluster.Reconcile();
+    cluster.Kubernetes();
+    EXPECT_EQ(Size(first), 3);
+  }
+}
+
+TEST_F(Canaries, InTheServiceLoseNoPodWhileTheyAreHandedRequests) {
+  Serve(2);
+  const std::string second = Ask("v2");
+  UntilStep(2);
+  Until([&] { return cluster.Find(second)->traffic == kTrafficService; });
+  cluster.orders_arrive = false;
+  ASSERT_EQ(Ask("v1.tar", Good()), first);
+  for (int i = 0; i < 20; ++i) {
+    cluster.Reconcile();
+    cluster.Kubernetes();
+    EXPECT_EQ(Size(second), 2);
+  }
+  cluster.orders_arrive = true;
+  Until([&] { return Size(second) == 0; });
+}
+
+TEST_F(Canaries, AreHeldInTheServiceWithAllTheirStablePods) {
+  Serve(2);
+  const std::string second = Ask("v2");
+  UntilStep(2);
+  Until([&] { return cluster.Find(second)->traffic == kTrafficService; });
+  Set({{"paused", true}});
+  for (int i = 0; i < 600; ++i) {
+    cluster.Reconcile();
+    cluster.Kubernetes();
+    cluster.Wait(seconds(1));
+    EXPECT_EQ(Size(first), 2);
+  }
+  EXPECT_EQ(Weight(), 100);
+  Set({{"paused", false}});
+  UntilPromoted(second);
+}
+
+TEST_F(Canaries, ThatWereReplacedComeBackWithoutHandingOnWhatTheyGet) {
+  Serve(2);
+  const std::string second = Ask("v2");
+  Until([&] { return cluster.status().stable_revision == second; });
+  ASSERT_EQ(Size(first), 2);
+  Set({{"strategy", "RollingUpdate"}});
+  ASSERT_EQ(Ask("v1.tar", Good()), first);
+  Until([&] { return cluster.Find(first)->traffic == kTrafficService; });
+  for (const api::Pod* pod : cluster.Pods(first))
+    EXPECT_EQ(cluster.sidecars.at(pod->meta.uid).WeightInForce(cluster.now), 0);
+}
+
+TEST_F(Canaries, WhoseLabelWasChangedByHandKeepTheirPods) {
+  Serve(4);
+  Steps({{{"weight", 25}, {"pause", "5s"}}, {{"weight", 100}, {"pause", "1h"}}});
+  const std::string second = Ask("v2");
+  UntilStep(2);
+  for (api::ReplicaSet& rs : cluster.replica_sets) {
+    if (rs.meta.name == second) rs.traffic = kTrafficNone;
+  }
+  for (int i = 0; i < 10; ++i) {
+    cluster.Reconcile();
+    cluster.Kubernetes();
+    EXPECT_EQ(Size(second), 4);
+  }
+}
+
+TEST_F(Canaries, BeginAnewAfterTheyWereScaledToZero) {
+  Serve(2);
+  Steps({{{"weight", 50}, {"pause", "1h"}}});
+  const std::string second = Ask("v2");
+  UntilStep(1);
+  cluster.Apply({{"replicas", 0}});
+  Until([&] { return Size(first) == 0 && Size(second) == 0; });
+  EXPECT_FALSE(cluster.status().rollout.canary);
+  cluster.Apply({{"replicas", 2}});
+  Until([&] { return Size(first) == 2 && Weight() == 50; });
+}
+
+TEST_F(Canaries, WhoseStatusIsLostInTheServiceKeepTheirPodsUntilTheSplitIsOver) {
+  Serve(4);
+  const std::string second = Ask("v2");
+  UntilStep(2);
+  Until([&] { return phase() == Phase::kSettling; });
+  cluster.status_ = {};
+  cluster.Apply({{"replicas", 2}});
+  for (int i = 0; i < 10; ++i) {
+    cluster.Reconcile();
+    cluster.Kubernetes();
+    EXPECT_EQ(Size(second), 4);
+  }
+  cluster.Run(minutes(10));
+  EXPECT_EQ(Size(second), 2);
+}
+
 TEST_F(Canaries, KeysOfTheOperatorAreMadeAndRepaired) {
   cluster.settings.operator_keys = {{"operator.pem", "a key"}};
   Serve(1);

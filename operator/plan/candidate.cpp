@@ -110,7 +110,9 @@ void Planner::Grow(const api::ReplicaSet& rs) {
   if (was_canary) HandOverAll(rs);
   const bool admitted = Admit(rs);
   const std::chrono::seconds min_ready(model_.spec.rollout.min_ready_seconds);
-  const bool sized = was_canary ? rs.replicas >= wanted_ : rs.replicas == wanted_;
+  // While the stable pods may hand over requests to each of them, none goes.
+  const bool handed = was_canary || MayBeSplit();
+  const bool sized = handed ? rs.replicas >= wanted_ : rs.replicas == wanted_;
   const bool grown = admitted && sized && SideOf(rs, min_ready).serving >= wanted_;
   if (!grown) {
     Enter(Phase::kPromoting);
@@ -122,8 +124,7 @@ void Planner::Grow(const api::ReplicaSet& rs) {
   const api::ReplicaSet* stable = fleet_.Find(stable_);
   const api::ReplicaSet* from = stable == nullptr ? Leaver() : stable;
   const Sizes sizes = Roll(bounds_, from == nullptr ? Side{} : SideOf(*from), SideOf(rs, Available()));
-  // While the stable pods hand over requests to each of them, none goes.
-  const bool resized = was_canary ? rs.replicas < sizes.to : rs.replicas != sizes.to;
+  const bool resized = handed ? rs.replicas < sizes.to : rs.replicas != sizes.to;
   if (admitted && resized) Change(rs, sizes.to, rs.traffic, rs.digest);
   if (stable != nullptr) {
     Keep(*stable, grown || was_canary ? stable->replicas : sizes.from);

@@ -80,18 +80,38 @@ void Planner::Decide() {
   if (target_ == stable_) return Steady();
   if (Record(target_).phase == RevisionPhase::kFailed) return Failed();
   if (Record(target_).aborted) return Aborted();
+  if (again_ && !model_.spec.rollout.paused) return ClearForRetry();
   Candidate();
+}
+
+// A new try is judged by pods of its own: what is left of the last one, of which nobody may have heard yet
+// that it failed, ends first.
+bool Planner::HasOldTrial() const {
+  const api::ReplicaSet* rs = target_ == stable_ ? nullptr : fleet_.Find(target_);
+  return rs != nullptr && rs->digest.empty() &&
+         (rs->replicas > 0 || rs->current_replicas > 0 || !fleet_.Pods(target_).empty());
+}
+
+void Planner::ClearForRetry() {
+  const api::ReplicaSet& rs = *fleet_.Find(target_);
+  next_.candidate_revision = target_;
+  Enter(Phase::kProving);
+  Await({"Retrying", "the pods of the last try of " + target_ + " end first", false});
+  KeepStable();
+  if (rs.replicas > 0) Change(rs, 0, kTrafficNone, {});
 }
 
 // A new revision, or a new token, is a new attempt; nothing else is. A token gives a revision that failed or
 // was aborted another try.
 void Planner::NoteAttempt() {
   auto& rollout = next_.rollout;
-  const bool retried = rollout.retry != model_.spec.rollout.retry;
+  again_ = rollout.retry != model_.spec.rollout.retry && HasOldTrial();
+  const std::string& retry = again_ ? rollout.retry : model_.spec.rollout.retry;
+  const bool retried = rollout.retry != retry;
   if (rollout.revision == target_ && !retried) return;
   api::RevisionStatus& record = Record(target_);
   const bool failed = record.phase == RevisionPhase::kFailed;
-  if ((failed || record.aborted) && record.retry != model_.spec.rollout.retry) {
+  if ((failed || record.aborted) && record.retry != retry && !again_) {
     if (failed) record.phase = RevisionPhase::kUnproven;
     record.failure.reset();
     record.aborted.reset();
@@ -99,7 +119,7 @@ void Planner::NoteAttempt() {
   }
   rollout = {.phase = target_ == stable_ ? rollout.phase : Phase::kNone,
              .revision = target_,
-             .retry = model_.spec.rollout.retry,
+             .retry = retry,
              .attempt = rollout.attempt + 1,
              .since = target_ == stable_ ? rollout.since : std::nullopt};
 }
@@ -122,6 +142,7 @@ void Planner::Invalid() {
 void Planner::Stopped() {
   Enter(Phase::kStopped);
   next_.candidate_revision.clear();
+  next_.rollout.canary.reset();  // whoever comes back begins anew
   Await({"ScaledToZero", "spec.replicas is 0", false});
   KeepStable();
 }

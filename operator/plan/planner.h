@@ -31,6 +31,8 @@ class Planner {
   void Failed();
   void Stopped();
   void NoteAttempt();
+  bool HasOldTrial() const;
+  void ClearForRetry();
   std::string StableRevision() const;
 
   // proof.cpp: the candidate on trial.
@@ -88,7 +90,7 @@ class Planner {
   nlohmann::json SplitBody(std::int64_t weight) const;
   bool Steer(const api::ReplicaSet& rs, std::int64_t weight);
   bool SplitIsOff(const api::ReplicaSet& rs);
-  bool MayBeSplit() const;
+  bool MayBeSplit();
   bool KeepsItsRequests(const api::ReplicaSet& rs);
 
   // undo.cpp: candidates that are taken back, and revisions that the stable one replaces.
@@ -156,6 +158,7 @@ class Planner {
   api::Status next_;
   std::int64_t next_threshold_ms_ = 0;  // of latency, by what was counted in the present step; 0: unknown
   std::int64_t hop_failures_ = 0;       // of the candidate in the present step
+  bool again_ = false;                  // there is a new spec.rollout.retry, and its try has yet to begin
   Trouble trouble_;
   Decision decision_;
   std::vector<EmitEvent> events_;

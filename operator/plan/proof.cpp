@@ -46,6 +46,7 @@ bool NodeMayBeToBlame(const api::Failure& failure) {
 }  // namespace
 
 void Planner::Prove(const api::ReplicaSet& rs) {
+  next_.rollout.canary.reset();  // should its pods have been taken away by hand, it begins anew
   const Trial trial = NoteProof(rs);
   if (trial == Trial::kFailed) return;
   KeepStable();
@@ -126,7 +127,7 @@ Planner::Trial Planner::Judge(const api::ReplicaSet& rs) {
   record.phase = RevisionPhase::kFailed;
   record.failure = failure;
   record.digest = report.digest;
-  record.retry = model_.spec.rollout.retry;
+  record.retry = next_.rollout.retry;  // of which these pods are
   Failed();
   return Trial::kFailed;
 }

@@ -126,7 +126,10 @@ void Planner::KeepRecords() {
                     [](const api::ReplicaSet* rs) { return std::pair(rs->meta.created, rs->meta.name); });
   for (const api::ReplicaSet* rs : by_age) {
     RevisionStatus& record = Record(rs->meta.name);
-    if (model_.status.observed_generation == 0 && rs->traffic == kTrafficSplit)
+    const bool may_be_split =
+        rs->traffic == kTrafficSplit || (rs->traffic == kTrafficService && rs->meta.name != stable_ &&
+                                         model_.spec.rollout.strategy == "Canary");
+    if (model_.status.observed_generation == 0 && may_be_split)
       record.split_until = seen_.now + std::chrono::minutes(5);
     if (rs->digest.empty() || record.phase != RevisionPhase::kUnproven) continue;
     record.phase = RevisionPhase::kProven;

@@ -220,11 +220,16 @@ bool Planner::KeepsItsRequests(const api::ReplicaSet& rs) {
 }
 
 // Whether the stable pods may be handing requests to anybody.
-bool Planner::MayBeSplit() const {
-  return std::ranges::any_of(next_.revisions, [&](const api::RevisionStatus& record) {
-    return record.name != stable_ && record.split_until &&
-           seen_.now < *record.split_until + seen_.settings.settle;
-  });
+bool Planner::MayBeSplit() {
+  bool may = false;
+  for (const api::RevisionStatus& record : next_.revisions) {
+    if (record.name == stable_ || !record.split_until) continue;
+    const api::Time end = *record.split_until + seen_.settings.settle;
+    if (seen_.now >= end) continue;
+    may = true;
+    AgainAt(end);
+  }
+  return may;
 }
 
 }  // namespace pilotlight::plan

@@ -153,6 +153,7 @@ Decision Cluster::Reconcile(std::size_t most) {
       const auto pod =
           std::ranges::find_if(pods, [&](const api::Pod& p) { return p.meta.uid == order.pod_uid; });
       if (sidecar == sidecars.end() || pod == pods.end() || Of(*pod).silent || Of(*pod).unreachable) continue;
+      if (!Of(*pod).order_error.empty()) continue;
       sidecar->second.Obey(order);
       if (after_write) after_write();
     }
@@ -175,6 +176,7 @@ Decision Cluster::Reconcile(std::size_t most) {
                        .failure = how.failure};
     report.recheck_failure = how.recheck;
     if (const auto sidecar = sidecars.find(uid); sidecar != sidecars.end()) sidecar->second.Tell(report, now);
+    if (!how.order_error.empty()) report.order_error = how.order_error;
     if (how.ready && !watched) report.proof = {{"level", how.level}, {"digest", how.digest}};
     if (how.ready && !watched && !how.signature.is_null()) report.proof["signature"] = how.signature;
     if (how.silent || how.unreachable) {

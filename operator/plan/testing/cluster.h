@@ -29,6 +29,7 @@ struct Behaviour {
   std::int64_t bytes_fetched = 0;
   bool silent = false;
   bool unreachable = false;  // for the operator alone
+  std::string order_error;   // not empty: no call is heard, and so the operator's reports say
   bool scheduled = true;
   // Of the requests that it gets, from 0 to 1.
   double errors = 0;
