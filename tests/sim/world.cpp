@@ -128,7 +128,8 @@ void World::NoteChange(ObjectKind kind) {
 bool World::IsHeld() const {
   constexpr Millis kLong = 7min;  // longer than any pause but deadlines, which do not run then
   const auto* model = api_.model();
-  if (model == nullptr || !model->status.rollout.canary || model->status.rollout.phase != api::Phase::kPaused)
+  if (model == nullptr || !model->status.rollout.canary || model->status.stable_revision.empty() ||
+      model->status.rollout.phase != api::Phase::kPaused)
     return false;
   const auto* candidate = api_.replica_sets.Find(model->status.rollout.revision);
   return candidate != nullptr && candidate->traffic != plan::kTrafficNone &&
