@@ -37,7 +37,10 @@ void Planner::KeepStable() {
   const api::ReplicaSet* leaver = Leaver();
   if (leaver != nullptr && wanted_ > 0) SplitIsOff(*leaver);
   // While they hand over requests, they may have to answer all of them any moment.
-  if (wanted_ > 0 && MayBeSplit()) return Keep(*rs, std::max(rs->replicas, wanted_));
+  // Nor while those that it has taken over from hand it every request.
+  const bool handed =
+      next_.rollout.phase == api::Phase::kRetiring && next_.rollout.canary && PodsLeftBut(stable_);
+  if (wanted_ > 0 && (handed || MayBeSplit())) return Keep(*rs, std::max(rs->replicas, wanted_));
   if (leaver == nullptr || next_.rollout.phase == api::Phase::kRetiring || wanted_ == 0) {
     // The pod that proves the candidate is one more. Where there shall be none, one of the stable pods makes
     // room.

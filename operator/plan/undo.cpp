@@ -108,7 +108,14 @@ const api::ReplicaSet* Planner::Leaver() const {
 // Whether its last pods may go: those of the stable revision do without them, or own the Service already; or
 // there is none, and they serve nobody.
 bool Planner::MayLeave() const {
-  if (wanted_ == 0 || next_.rollout.phase == Phase::kRetiring) return true;
+  if (wanted_ == 0) return true;
+  if (next_.rollout.phase == Phase::kRetiring) {
+    // They serve no more than they have to; but pods of the new one may have been lost since it became
+    // stable.
+    if (stable_.empty() || Leaver() == nullptr || fleet_.CountServing(Leaver()->meta.name) == 0) return true;
+    const Side stable = SideOf(*fleet_.Find(stable_));
+    return stable.serving >= std::min(stable.replicas, wanted_);
+  }
   if (stable_.empty()) return Leaver() == nullptr || fleet_.CountServing(Leaver()->meta.name) == 0;
   const Side stable = SideOf(*fleet_.Find(stable_), Available());
   return std::min(stable.serving, stable.replicas) >= wanted_;

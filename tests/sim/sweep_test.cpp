@@ -49,7 +49,7 @@ std::size_t StrideOf(const Named& named) {
   if (const char* set = std::getenv("PILOTLIGHT_SIM_STRIDE"); set != nullptr)
     return static_cast<std::size_t>(std::max(std::atoll(set), 1LL));
   const bool canary = std::string_view(named.name).starts_with("Canary");
-  return PILOTLIGHT_SIM_STRIDE * (canary ? 4 : 1);
+  return PILOTLIGHT_SIM_STRIDE * (canary ? 12 : 1);
 }
 
 TEST_P(Sweep, EndsTheSameWhateverGoesWrongAtOnePlace) {
