@@ -154,7 +154,7 @@ void Planner::RetireOthers() {
   const api::ReplicaSet* staying = MayLeave() ? nullptr : Leaver();
   for (const api::ReplicaSet& rs : seen_.replica_sets) {
     if (rs.meta.deleting || rs.meta.name == stable_ || rs.meta.name == next_.candidate_revision) continue;
-    if (&rs == staying) continue;
+    if (&rs == staying || IsStillNeeded(rs)) continue;
     Retire(rs);
   }
 }

@@ -101,6 +101,7 @@ class Planner {
   void Aborted();
   const api::ReplicaSet* Leaver() const;
   bool MayLeave() const;
+  bool IsStillNeeded(const api::ReplicaSet& rs) const;
 
   // members.cpp: pods towards their template, and what must leave.
   void KeepStable();

@@ -756,5 +756,28 @@ TEST_F(Rollouts, KeepAPinWhateverAPodOnTrialHasFound) {
   EXPECT_EQ(cluster.status().stable_revision, first);
 }
 
+TEST_F(Rollouts, KeepWhatWasReplacedWhileTheNewOneHasLostPods) {
+  Serve(3);
+  const std::string second = Ask("v2");
+  Until([&] { return phase() == Phase::kSettling; });
+  // The moment in which it becomes stable: that is written, and nothing else is done.
+  while (phase() == Phase::kSettling) {
+    cluster.Reconcile(0);
+    cluster.Wait(seconds(1));
+  }
+  ASSERT_EQ(phase(), Phase::kRetiring);
+  const std::int64_t left = Serving(first);
+  ASSERT_GT(left, 0);
+  const std::string lost = cluster.Pods(second).front()->meta.name;
+  cluster.pod_behaviours[lost] = Waiting();
+  cluster.Kubernetes();
+  cluster.Run(seconds(30));
+  EXPECT_EQ(Serving(first), left);
+  cluster.pod_behaviours.erase(lost);
+  cluster.Run();
+  EXPECT_EQ(Serving(first), 0);
+  EXPECT_EQ(Serving(second), 3);
+}
+
 }  // namespace
 }  // namespace pilotlight::plan::testing

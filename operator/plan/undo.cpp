@@ -108,17 +108,18 @@ const api::ReplicaSet* Planner::Leaver() const {
 // Whether its last pods may go: those of the stable revision do without them, or own the Service already; or
 // there is none, and they serve nobody.
 bool Planner::MayLeave() const {
-  if (wanted_ == 0) return true;
-  if (next_.rollout.phase == Phase::kRetiring) {
-    // They serve no more than they have to; but pods of the new one may have been lost since it became
-    // stable.
-    if (stable_.empty() || Leaver() == nullptr || fleet_.CountServing(Leaver()->meta.name) == 0) return true;
-    const Side stable = SideOf(*fleet_.Find(stable_));
-    return stable.serving >= std::min(stable.replicas, wanted_);
-  }
+  if (wanted_ == 0 || next_.rollout.phase == Phase::kRetiring) return true;
   if (stable_.empty()) return Leaver() == nullptr || fleet_.CountServing(Leaver()->meta.name) == 0;
   const Side stable = SideOf(*fleet_.Find(stable_), Available());
   return std::min(stable.serving, stable.replicas) >= wanted_;
+}
+
+// Whether pods of `rs`, which the stable revision has replaced, must serve on: it has lost some of its own
+// since it became stable.
+bool Planner::IsStillNeeded(const api::ReplicaSet& rs) const {
+  if (wanted_ == 0 || stable_.empty() || next_.rollout.phase != Phase::kRetiring) return false;
+  const Side stable = SideOf(*fleet_.Find(stable_));
+  return fleet_.CountServing(rs.meta.name) > 0 && stable.serving < std::min(stable.replicas, wanted_);
 }
 
 }  // namespace pilotlight::plan
