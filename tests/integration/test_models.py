@@ -26,8 +26,11 @@ def test_first_model_is_proven_pinned_and_served(scene):
     replica_set, = scene.kube.list("replicasets", scene.namespace)
     assert replica_set["metadata"]["name"] == revision
     assert replica_set["spec"]["template"]["metadata"]["annotations"][PIN] == entry["digest"]
-    config_map, = scene.kube.list("configmaps", scene.namespace, "app.kubernetes.io/managed-by=pilotlight")
+    config_map, = scene.kube.list("configmaps", scene.namespace, f"pilotlight.dev/revision={revision}")
     assert config_map["immutable"] and json.loads(config_map["data"]["config.json"])["model"]["uri"] == story.FIRST
+    keys, = (each for each in scene.kube.list("configmaps", scene.namespace, "app.kubernetes.io/managed-by=pilotlight")
+             if each["metadata"]["name"] == "digits-operator-keys")
+    assert "PUBLIC KEY" in keys["data"]["operator.pem"] and "PRIVATE" not in json.dumps(keys)
     assert scene.history().pods == 2
 
 
@@ -234,14 +237,16 @@ def test_somebody_elses_service_of_that_name_is_left_alone(scene):
 @pytest.mark.parametrize("kind", ["services", "poddisruptionbudgets", "replicasets", "configmaps"])
 def test_child_that_somebody_deletes_comes_back(scene, kind, expected):
     story.first(scene)
-    item, = scene.children()[kind]
-    scene.kube.delete(kind, scene.namespace, item["metadata"]["name"])
+    items = scene.children()[kind]
+    for item in items:
+        scene.kube.delete(kind, scene.namespace, item["metadata"]["name"])
+    gone = {item["metadata"]["uid"] for item in items}
     if kind == "replicasets":
         scene.cluster.collect_garbage(scene.namespace)
 
     def back() -> bool:
         there = scene.children()[kind]
-        return len(there) == 1 and there[0]["metadata"]["uid"] != item["metadata"]["uid"]
+        return len(there) == len(items) and gone.isdisjoint(each["metadata"]["uid"] for each in there)
 
     eventually("it is there again", back)
     scene.await_goal()
