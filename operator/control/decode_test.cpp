@@ -292,6 +292,7 @@ TEST(SplitReport, IsReadAsItIsWritten) {
   const auto side = [&](int requests, const char* pod) {
     return api::SideCounts{.requests = requests,
                            .bad = 4,
+                           .hop_failures = 1,
                            .pods = {{.pod_uid = pod, .errors = counter, .slow = {counter, counter, counter}}},
                            .latency = {0, 650, 48, 0},
                            .sessions = 90,
@@ -312,6 +313,38 @@ TEST(SplitReport, IsReadAsItIsWritten) {
                                 .stable_side = side(700, "p1"),
                                 .candidate_side = side(100, "p2")}}}));
   EXPECT_EQ(Decoded({{"podUID", "p1"}}), (api::Report{.pod_uid = "p1", .attempt = 0}));
+}
+
+TEST(SplitReport, OfMirroredRequestsSaysHowTheAnswersCompare) {
+  const json mirrored = {{"compared", 100},
+                         {"disagreed", 3},
+                         {"failed", 1},
+                         {"top1", {{"rows", 400}, {"agreed", 399}}},
+                         {"elements", 4000},
+                         {"meanDifference", 1e-6},
+                         {"worstDifference", 0.25}};
+  const auto read = [&](const char* field, const json& value) {
+    return WithSegment([&](json& in) {
+      in["mirrored"] = {{"p2", mirrored}};
+      if (*field != 0) in["mirrored"]["p2"][field] = value;
+      in["revisions"]["digits-2"]["counted"]["p2"]["disagreement"] = {
+          {"requests", 90}, {"bad", 2}, {"at", json::array({json::array({5, 2})})}};
+    });
+  };
+  const api::SplitSegment segment = read("", nullptr);
+  EXPECT_EQ(segment.mirrored, (std::vector<api::Mirrored>{{.pod_uid = "p2",
+                                                           .compared = 100,
+                                                           .disagreed = 3,
+                                                           .failed = 1,
+                                                           .rows = 400,
+                                                           .rows_agreed = 399,
+                                                           .elements = 4000,
+                                                           .mean_difference = 1e-6,
+                                                           .worst_difference = 0.25}}));
+  EXPECT_EQ(segment.candidate_side.pods.at(0).disagreement, (api::CountedEvents{90, 2, {{5, 2}}}));
+  EXPECT_TRUE(read("disagreed", 101).mirrored.empty()) << "more than were compared";
+  EXPECT_TRUE(read("failed", 4).mirrored.empty()) << "more than disagreed";
+  EXPECT_EQ(read("worstDifference", -1).mirrored.at(0).worst_difference, 0);
 }
 
 TEST(SplitReport, ACounterThatCannotBeRightIsAbsent) {
