@@ -285,9 +285,10 @@ json rollback_patch(const json& object, const json& config_map) {
     throw std::runtime_error(text(config_map, "/metadata/name") + " does not say what it was");
   }
   json patch = json::array();
-  patch.push_back({{"op", "test"},
-                   {"path", "/metadata/resourceVersion"},
-                   {"value", at(object, "/metadata/resourceVersion")}});
+  // Nobody has written another spec since; the status, which the operator writes all the time, does not
+  // matter.
+  patch.push_back(
+      {{"op", "test"}, {"path", "/metadata/generation"}, {"value", at(object, "/metadata/generation")}});
   for (const char* part : kRevisioned) {
     const std::string path = std::string("/spec/") + part;
     if (was.contains(part)) {

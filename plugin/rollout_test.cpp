@@ -282,7 +282,7 @@ TEST(Patches, RollbackPutsEveryPartBackAndRemovesWhatWasNotThere) {
   const json patch = rollback_patch(rolling(), config_maps()[0]);
   EXPECT_EQ(rolling().patch(patch)["spec"], json({{"model", {{"uri", "https://models.example/v1.tar"}}}}));
   json changed = rolling();
-  changed["metadata"]["resourceVersion"] = "78";
+  changed["metadata"]["generation"] = 3;
   EXPECT_THROW(changed.patch(patch), json::exception) << "somebody was faster";
   EXPECT_THROW(rollback_patch(rolling(), {{"metadata", {{"name", "x"}}}}), std::runtime_error);
 }
