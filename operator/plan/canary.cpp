@@ -298,11 +298,26 @@ void Planner::FinishCanary(const api::ReplicaSet& rs, bool in_force) {
   Change(rs, rs.replicas, kTrafficService, rs.digest);
 }
 
+// By what the present step is judged.
+analysis::Settings Planner::Criteria() const {
+  const api::Analysis rules = Rules().analysis;
+  analysis::Settings settings{
+      .alpha = rules.false_abort_probability, .rho = rules.max_ratio, .min_requests = rules.min_requests};
+  const api::CanaryStep* step = Step();
+  if (step != nullptr) settings.min_duration = step->pause;
+  settings.metrics.clear();
+  if (step == nullptr || step->weight > 0)
+    settings.metrics = {{analysis::Metric::kErrors, rules.max_error_rate},
+                        {analysis::Metric::kLatency, rules.max_slow_rate}};
+  if (MirrorNow() > 0)
+    settings.metrics.push_back({analysis::Metric::kDisagreement, rules.max_disagreement_rate});
+  return settings;
+}
+
 // What the stable pods counted, and what follows from it. The numbers go into status now and then, and when
 // something follows.
 analysis::Verdict Planner::WeighCanary(const api::ReplicaSet& rs) {
   api::CanaryStatus& canary = *next_.rollout.canary;
-  const api::Canary rules = Rules();
   std::map<std::string, std::string> names;
   for (const api::Pod* pod : fleet_.Pods(rs.meta.name)) names[pod->meta.uid] = pod->meta.name;
   std::vector<const api::Report*> reports;
@@ -316,7 +331,7 @@ analysis::Verdict Planner::WeighCanary(const api::ReplicaSet& rs) {
                              (report == nullptr ? "" : ": " + report->error);
     }
   }
-  const bool sticky = !rules.session_header.empty();
+  const bool sticky = !Rules().session_header.empty();
   const Counts counts = CountsOf(reports, SegmentLabel(canary.desired),
                                  static_cast<double>(canary.desired) / 100, names, sticky);
   NoteThreshold(counts);
@@ -328,9 +343,7 @@ analysis::Verdict Planner::WeighCanary(const api::ReplicaSet& rs) {
   if (!counts.segment.streams.empty()) observed.segments.push_back(counts.segment);
   observed.candidate = counts.candidate;
   std::int64_t restarts = 0;
-  for (const api::Pod* pod : fleet_.Pods(rs.meta.name)) {
-    // What happened before it got requests is not held against it.
-    if (pod->running && (!pod->started || *pod->started <= *canary.since)) continue;
+  for (const api::Pod* pod : StartedSince(*canary.since)) {
     restarts += pod->restarts;
     if (pod->restarts > 0 && pod->last_exit_reason == "OOMKilled") ++observed.out_of_memory;
   }
@@ -338,18 +351,7 @@ analysis::Verdict Planner::WeighCanary(const api::ReplicaSet& rs) {
   observed.first_step = canary.step <= 1;
   if (canary.step_since) observed.elapsed = seen_.now - *canary.step_since;
 
-  analysis::Settings settings{.alpha = rules.analysis.false_abort_probability,
-                              .rho = rules.analysis.max_ratio,
-                              .min_requests = rules.analysis.min_requests};
-  const api::CanaryStep* step = Step();
-  if (step != nullptr) settings.min_duration = step->pause;
-  settings.metrics.clear();
-  if (step == nullptr || step->weight > 0)
-    settings.metrics = {{analysis::Metric::kErrors, rules.analysis.max_error_rate},
-                        {analysis::Metric::kLatency, rules.analysis.max_slow_rate}};
-  if (MirrorNow() > 0)
-    settings.metrics.push_back({analysis::Metric::kDisagreement, rules.analysis.max_disagreement_rate});
-  const analysis::Verdict verdict = analysis::Judge(settings, observed);
+  const analysis::Verdict verdict = analysis::Judge(Criteria(), observed);
   NoteVerdict(verdict, counts);
   return verdict;
 }

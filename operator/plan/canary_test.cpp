@@ -3,134 +3,20 @@
 #include <gtest/gtest.h>
 
 #include <set>
+#include <utility>
+#include <vector>
 
-#include "operator/plan/fleet.h"
-#include "operator/plan/names.h"
-#include "operator/plan/steps.h"
-#include "operator/plan/testing/cluster.h"
+#include "operator/plan/testing/canaries.h"
 
 namespace pilotlight::plan::testing {
 namespace {
 
 using api::Phase;
-using nlohmann::json;
 using std::chrono::minutes;
 using std::chrono::seconds;
 using ::testing::Contains;
 using ::testing::ElementsAre;
 using ::testing::HasSubstr;
-using ::testing::Not;
-
-class Canaries : public ::testing::Test {
- protected:
-  // `replicas` pods of a first revision, with requests coming in.
-  void Serve(int replicas, double requests = 50) {
-    cluster.Apply({{"replicas", replicas}, {"rollout", {{"strategy", "Canary"}}}});
-    cluster.Run();
-    first = cluster.Revision();
-    cluster.events.clear();
-    cluster.requests_per_second = requests;
-    cluster.after_write = [this] { Check(); };
-  }
-  std::string Ask(const std::string& version, const Behaviour& how = Good('b')) {
-    cluster.Apply({{"model", {{"uri", "https://models.example/" + version}}}});
-    cluster.behaviours[cluster.Revision()] = how;
-    return cluster.Revision();
-  }
-  void Set(const json& rollout) { cluster.Apply({{"rollout", rollout}}); }
-  void Steps(const json& steps) { Set({{"canary", {{"steps", steps}}}}); }
-  std::int64_t Size(const std::string& revision) const {
-    const api::ReplicaSet* rs = cluster.Find(revision);
-    return rs == nullptr ? 0 : rs->replicas;
-  }
-  std::int64_t Serving(const std::string& revision) const {
-    const auto seen = cluster.Observe();
-    return Fleet(seen).CountServing(revision);
-  }
-  // Of every stable pod; −1: they differ.
-  double Weight() {
-    std::set<double> weights;
-    for (const api::Pod* pod : cluster.Pods(cluster.status().stable_revision)) {
-      if (pod->traffic == kTrafficService)
-        weights.insert(cluster.sidecars.at(pod->meta.uid).WeightInForce(cluster.now));
-    }
-    return weights.size() == 1 ? *weights.begin() : -1;
-  }
-  template <typename F>
-  void Until(F done) {
-    for (int i = 0; i < 6000; ++i) {
-      if (done()) return;
-      cluster.Reconcile();
-      cluster.Kubernetes();
-      if (i % 3 == 2) cluster.Wait(seconds(4));
-    }
-    FAIL() << "it never comes to that; it is in " << api::ToString(phase()) << ": "
-           << cluster.status().rollout.reason << ": " << cluster.status().rollout.message;
-  }
-  void UntilPromoted(const std::string& revision) {
-    Until([&] { return phase() == Phase::kComplete && cluster.status().stable_revision == revision; });
-  }
-  void UntilStep(std::int64_t step) {
-    Until([&] { return canary().step == step && canary().step_since.has_value(); });
-  }
-  // What holds at all times.
-  void Check() {
-    const auto& status = cluster.status();
-    for (const api::Pod& pod : cluster.pods) {
-      const auto sidecar = cluster.sidecars.find(pod.meta.uid);
-      if (sidecar == cluster.sidecars.end()) continue;
-      for (const api::Pod& peer : cluster.pods) {
-        if (!sidecar->second.Hands(peer.meta.uid, cluster.now)) continue;
-        EXPECT_FALSE(peer.digest.empty()) << peer.meta.name << " gets requests and is bound to nothing";
-        const auto& callee = cluster.sidecars.at(peer.meta.uid);
-        EXPECT_TRUE(callee.Accepts(sidecar->second.certificate()))
-            << peer.meta.name << " does not let its caller in";
-      }
-    }
-    if (least > 0 && !status.stable_revision.empty()) {
-      EXPECT_GE(Serving(status.stable_revision), least);
-    }
-  }
-  Phase phase() const { return cluster.status().rollout.phase; }
-  const api::CanaryStatus& canary() const {
-    static const api::CanaryStatus kNone;
-    return cluster.status().rollout.canary ? *cluster.status().rollout.canary : kNone;
-  }
-
-  Cluster cluster;
-  std::string first;
-  std::int64_t least = 0;  // stable pods that serve at all times; 0: not checked
-};
-
-TEST(Steps, FollowTheNumberOfPods) {
-  const auto weights = [](std::int64_t replicas) {
-    std::vector<std::int64_t> out;
-    for (const auto& step : StepsOf({}, replicas)) out.push_back(step.weight);
-    return out;
-  };
-  EXPECT_THAT(weights(1), ElementsAre(10, 50, 100));
-  EXPECT_THAT(weights(2), ElementsAre(50, 100));
-  EXPECT_THAT(weights(3), ElementsAre(33, 100));
-  EXPECT_THAT(weights(9), ElementsAre(11, 100));
-  EXPECT_THAT(weights(10), ElementsAre(5, 25, 50, 100));
-}
-
-TEST(Steps, TakeAsManyPodsAsTheirShareRoundedUp) {
-  EXPECT_EQ(PodsFor(1, 10), 1);
-  EXPECT_EQ(PodsFor(10, 5), 1);
-  EXPECT_EQ(PodsFor(10, 25), 3);
-  EXPECT_EQ(PodsFor(10, 100), 10);
-  for (std::int64_t replicas = 1; replicas <= 40; ++replicas) {
-    for (std::int64_t pods = 1; pods <= replicas; ++pods) {
-      const std::int64_t weight = WeightFor(replicas, pods);
-      EXPECT_LE(PodsFor(replicas, weight), pods);
-      if (weight < 100) {
-        EXPECT_GT(PodsFor(replicas, weight + 1), pods);
-      }
-    }
-    EXPECT_EQ(WeightFor(replicas, 0), 0);
-  }
-}
 
 TEST_F(Canaries, GoThroughAllStepsAndArePromotedWithoutARestart) {
   Serve(10);
@@ -242,36 +128,6 @@ TEST_F(Canaries, ThatTheUserAbortsAreTakenBackFromAnyStep) {
   }
 }
 
-TEST_F(Canaries, AreTakenBackOnlyWhenNoStablePodHandsThemAnything) {
-  Serve(4);
-  const std::string second = Ask("v2");
-  UntilStep(1);
-  cluster.orders_arrive = false;
-  Set({{"abort", second}});
-  for (int i = 0; i < 30; ++i) {
-    cluster.Reconcile();
-    cluster.Kubernetes();
-    cluster.Wait(seconds(1));
-    EXPECT_EQ(Size(second), 1);
-  }
-  cluster.orders_arrive = true;
-  Until([&] { return Size(second) == 0; });
-  EXPECT_EQ(Weight(), 0);
-}
-
-TEST_F(Canaries, AreTakenBackWhenTheSplitHasExpiredWhereASidecarIsSilent) {
-  Serve(2);
-  const std::string second = Ask("v2");
-  UntilStep(1);
-  cluster.orders_arrive = false;
-  const auto begun = cluster.now;
-  Set({{"abort", second}});
-  Until([&] { return Size(second) == 0; });
-  EXPECT_GE(cluster.now, begun + minutes(2));
-  EXPECT_LE(cluster.now, begun + minutes(6));
-  EXPECT_EQ(Weight(), 0);
-}
-
 TEST_F(Canaries, OfWhichTheUserWantsToSeeMoreWaitForPromote) {
   Serve(2);
   Steps({{{"weight", 20}, {"pause", "UntilPromoted"}}});
@@ -293,11 +149,7 @@ TEST_F(Canaries, ThatAreHeldStayAsTheyAre) {
   const std::string second = Ask("v2");
   UntilStep(1);
   Set({{"paused", true}});
-  for (int i = 0; i < 600; ++i) {
-    cluster.Reconcile();
-    cluster.Kubernetes();
-    cluster.Wait(seconds(2));
-  }
+  Pass(600, seconds(2));
   EXPECT_EQ(phase(), Phase::kPaused);
   EXPECT_EQ(canary().step, 1);
   EXPECT_EQ(Weight(), 25);
@@ -386,30 +238,6 @@ TEST_F(Canaries, OfAFirstRevisionDoNotExist) {
   EXPECT_FALSE(cluster.status().rollout.canary);
 }
 
-TEST_F(Canaries, TellEachPodOfItsNewCallersBeforeTheseCall) {
-  Serve(2);
-  Steps({{{"weight", 50}, {"pause", "1h"}}});
-  const std::string second = Ask("v2");
-  UntilStep(1);
-  cluster.Apply({{"replicas", 4}});  // Check() sees to it
-  Until([&] { return Serving(first) == 4 && Weight() == 50; });
-}
-
-TEST_F(Canaries, TellARestartedFrontAgain) {
-  Serve(2);
-  Steps({{{"weight", 50}, {"pause", "1h"}}});
-  const std::string second = Ask("v2");
-  UntilStep(1);
-  for (const std::string& revision : {first, second}) {
-    api::Pod& pod = *cluster.Pods(revision).front();
-    pod.running = pod.ready = false;
-    Until([&] { return Weight() == 50; });
-    const auto certificate = cluster.sidecars.at(cluster.Pods(second).front()->meta.uid).certificate();
-    EXPECT_EQ(cluster.sidecars.at(cluster.Pods(first).front()->meta.uid).body()["peers"][0]["certificate"],
-              certificate);
-  }
-}
-
 TEST_F(Canaries, SayWhatHoldsThemUpWhereASidecarCannotBeReached) {
   Serve(2);
   const std::string second = Ask("v2");
@@ -477,34 +305,6 @@ TEST_F(Canaries, GoOnAfterACrashBetweenAnyTwoWrites) {
   }
 }
 
-TEST_F(Canaries, TellAPodAgainThatDidNotAnswer) {
-  Serve(2);
-  Steps({{{"weight", 50}, {"pause", "1h"}}});
-  const std::string second = Ask("v2");
-  Until([&] { return !cluster.Pods(second).empty(); });
-  const std::string deaf = cluster.Pods(second).front()->meta.name;
-  cluster.pod_behaviours[deaf] = Good('b');
-  cluster.pod_behaviours[deaf].order_error = "no answer in time";
-  Until([&] { return cluster.status().rollout.reason == "SidecarRefuses"; });
-  EXPECT_EQ(Weight(), 0);
-  cluster.pod_behaviours.clear();
-  Until([&] { return Weight() == 50; });
-}
-
-TEST_F(Canaries, LookSoonAfterACallOfWhichNobodyMayEverHear) {
-  Serve(2);
-  const std::string second = Ask("v2");
-  UntilStep(1);
-  Set({{"abort", second}});
-  cluster.orders_arrive = false;
-  for (int i = 0; i < 5; ++i) {
-    const Decision decision = cluster.Reconcile();
-    if (decision.orders.empty()) continue;
-    ASSERT_TRUE(decision.again_after);
-    EXPECT_LE(*decision.again_after, seconds(5));
-  }
-}
-
 TEST_F(Canaries, ThatWaitForPromoteAreNotNotedAtEachLook) {
   Serve(2);
   Steps({{{"weight", 50}, {"pause", "UntilPromoted"}}});
@@ -525,10 +325,7 @@ TEST_F(Canaries, DoNotShrinkWhileTheyGetRequests) {
   UntilStep(1);
   Steps({{{"weight", 25}, {"pause", "1h"}}});
   Until([&] { return Weight() == 25; });
-  for (int i = 0; i < 20; ++i) {
-    cluster.Reconcile();
-    cluster.Kubernetes();
-  }
+  Pass(20);
   EXPECT_EQ(Size(second), 4);
 }
 
@@ -570,22 +367,6 @@ TEST_F(Canaries, ArePromotedOnlyWhileEveryStablePodHandsOverAll) {
   UntilPromoted(second);
 }
 
-TEST_F(Canaries, LeaveTheirStablePodsAloneUntilTheSplitIsOff) {
-  Serve(4);
-  const std::string second = Ask("v2");
-  UntilStep(1);
-  cluster.orders_arrive = false;
-  Set({{"abort", second}});
-  cluster.Apply({{"replicas", 1}});
-  for (int i = 0; i < 20; ++i) {
-    cluster.Reconcile();
-    cluster.Kubernetes();
-  }
-  EXPECT_EQ(Size(first), 4);
-  cluster.orders_arrive = true;
-  Until([&] { return Size(first) == 1 && Size(second) == 0; });
-}
-
 TEST_F(Canaries, MakeNoRoomAtTheCostOfAStablePodWhileTheSplitIsOn) {
   Serve(3);
   Set({{"rollingUpdate", {{"maxSurge", 0}, {"maxUnavailable", 1}}}});
@@ -593,11 +374,7 @@ TEST_F(Canaries, MakeNoRoomAtTheCostOfAStablePodWhileTheSplitIsOn) {
   UntilStep(1);
   cluster.orders_arrive = false;
   Ask("v3", Good('c'));
-  for (int i = 0; i < 20; ++i) {
-    cluster.Reconcile();
-    cluster.Kubernetes();
-    EXPECT_EQ(Size(first), 3);
-  }
+  Pass(20, seconds(0), [&] { EXPECT_EQ(Size(first), 3); });
 }
 
 TEST_F(Canaries, InTheServiceLoseNoPodWhileTheyAreHandedRequests) {
@@ -607,11 +384,7 @@ TEST_F(Canaries, InTheServiceLoseNoPodWhileTheyAreHandedRequests) {
   Until([&] { return cluster.Find(second)->traffic == kTrafficService; });
   cluster.orders_arrive = false;
   ASSERT_EQ(Ask("v1.tar", Good()), first);
-  for (int i = 0; i < 20; ++i) {
-    cluster.Reconcile();
-    cluster.Kubernetes();
-    EXPECT_EQ(Size(second), 2);
-  }
+  Pass(20, seconds(0), [&] { EXPECT_EQ(Size(second), 2); });
   cluster.orders_arrive = true;
   Until([&] { return Size(second) == 0; });
 }
@@ -622,27 +395,10 @@ TEST_F(Canaries, AreHeldInTheServiceWithAllTheirStablePods) {
   UntilStep(2);
   Until([&] { return cluster.Find(second)->traffic == kTrafficService; });
   Set({{"paused", true}});
-  for (int i = 0; i < 600; ++i) {
-    cluster.Reconcile();
-    cluster.Kubernetes();
-    cluster.Wait(seconds(1));
-    EXPECT_EQ(Size(first), 2);
-  }
+  Pass(600, seconds(1), [&] { EXPECT_EQ(Size(first), 2); });
   EXPECT_EQ(Weight(), 100);
   Set({{"paused", false}});
   UntilPromoted(second);
-}
-
-TEST_F(Canaries, ThatWereReplacedComeBackWithoutHandingOnWhatTheyGet) {
-  Serve(2);
-  const std::string second = Ask("v2");
-  Until([&] { return cluster.status().stable_revision == second; });
-  ASSERT_EQ(Size(first), 2);
-  Set({{"strategy", "RollingUpdate"}});
-  ASSERT_EQ(Ask("v1.tar", Good()), first);
-  Until([&] { return cluster.Find(first)->traffic == kTrafficService; });
-  for (const api::Pod* pod : cluster.Pods(first))
-    EXPECT_EQ(cluster.sidecars.at(pod->meta.uid).WeightInForce(cluster.now), 0);
 }
 
 TEST_F(Canaries, WhoseLabelWasChangedByHandKeepTheirPods) {
@@ -653,11 +409,7 @@ TEST_F(Canaries, WhoseLabelWasChangedByHandKeepTheirPods) {
   for (api::ReplicaSet& rs : cluster.replica_sets) {
     if (rs.meta.name == second) rs.traffic = kTrafficNone;
   }
-  for (int i = 0; i < 10; ++i) {
-    cluster.Reconcile();
-    cluster.Kubernetes();
-    EXPECT_EQ(Size(second), 4);
-  }
+  Pass(10, seconds(0), [&] { EXPECT_EQ(Size(second), 4); });
 }
 
 TEST_F(Canaries, BeginAnewAfterTheyWereScaledToZero) {
@@ -679,11 +431,7 @@ TEST_F(Canaries, WhoseStatusIsLostInTheServiceKeepTheirPodsUntilTheSplitIsOver) 
   Until([&] { return phase() == Phase::kSettling; });
   cluster.status_ = {};
   cluster.Apply({{"replicas", 2}});
-  for (int i = 0; i < 10; ++i) {
-    cluster.Reconcile();
-    cluster.Kubernetes();
-    EXPECT_EQ(Size(second), 4);
-  }
+  Pass(10, seconds(0), [&] { EXPECT_EQ(Size(second), 4); });
   cluster.Run(minutes(10));
   EXPECT_EQ(Size(second), 2);
 }
@@ -710,11 +458,7 @@ TEST_F(Canaries, WhoseStepIsTakenOutOfTheSpecWhileHeldStayAsTheyAre) {
   const std::string second = Ask("v2");
   UntilStep(2);
   Set({{"paused", true}, {"canary", {{"steps", {{{"weight", 20}}}}}}});
-  for (int i = 0; i < 20; ++i) {
-    cluster.Reconcile();
-    cluster.Kubernetes();
-    cluster.Wait(seconds(1));
-  }
+  Pass(20, seconds(1));
   EXPECT_EQ(phase(), Phase::kPaused);
   EXPECT_EQ(Weight(), 50);
   Set({{"paused", false}});

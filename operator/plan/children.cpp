@@ -64,15 +64,15 @@ void Planner::KeepService() {
 
 // Not a revision's: it may change under running pods, whose sidecars read it anew with each call.
 void Planner::KeepKeys() {
+  const auto& keys = seen_.settings.operator_keys;
+  if (keys.empty()) return;
   const std::string name = KeysName(model_.name);
-  if (seen_.settings.operator_keys.empty()) return;
   const auto found = std::ranges::find(seen_.config_maps, name,
                                        [](const api::ConfigMap& config) { return config.meta.name; });
-  nlohmann::json body = RenderKeys(model_, seen_.settings.operator_keys);
   if (found == seen_.config_maps.end()) {
-    decision_.actions.emplace_back(Create{Kind::kConfigMap, name, std::move(body)});
-  } else if (!found->meta.deleting && found->keys != seen_.settings.operator_keys) {
-    decision_.actions.emplace_back(Repair{Kind::kConfigMap, name, found->meta.uid, std::move(body)});
+    decision_.actions.emplace_back(Create{Kind::kConfigMap, name, RenderKeys(model_, keys)});
+  } else if (!found->meta.deleting && found->keys != keys) {
+    decision_.actions.emplace_back(Repair{Kind::kConfigMap, name, found->meta.uid, RenderKeys(model_, keys)});
   }
 }
 

@@ -96,7 +96,6 @@ Counts CountsOf(const std::vector<const api::Report*>& reports, const std::strin
   Counts out;
   out.segment.weight = weight;
   std::map<std::string, SeenPod> pods;
-  Seen stable_slow;
   Stream errors;
   Stream latency;
   bool counted = false;

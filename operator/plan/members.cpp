@@ -36,8 +36,8 @@ void Planner::KeepStable() {
   if (rs == nullptr) return;
   const api::ReplicaSet* leaver = Leaver();
   if (leaver != nullptr && wanted_ > 0) SplitIsOff(*leaver);
-  // While they hand over requests, they may have to answer all of them any moment.
-  // Nor while those that it has taken over from hand it every request.
+  // No pod goes while those that it has taken over from hand it every request; nor while they hand over some,
+  // for they may have to answer all of them any moment.
   const bool handed =
       next_.rollout.phase == api::Phase::kRetiring && next_.rollout.canary && PodsLeftBut(stable_);
   if (wanted_ > 0 && (handed || MayBeSplit())) return Keep(*rs, std::max(rs->replicas, wanted_));

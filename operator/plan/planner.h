@@ -4,7 +4,9 @@
 #include <cstdint>
 #include <optional>
 #include <string>
+#include <vector>
 
+#include "operator/analysis/judge.h"
 #include "operator/analysis/verdict.h"
 #include "operator/plan/counts.h"
 #include "operator/plan/decision.h"
@@ -76,6 +78,7 @@ class Planner {
   void AwaitStep(const api::ReplicaSet& rs);
   Trouble WhatAilsStep(const api::ReplicaSet& rs) const;
   void FinishCanary(const api::ReplicaSet& rs, bool in_force);
+  analysis::Settings Criteria() const;
   analysis::Verdict WeighCanary(const api::ReplicaSet& rs);
   void NoteThreshold(const Counts& counts);
   void NoteVerdict(const analysis::Verdict& verdict, const Counts& counts);
@@ -96,6 +99,8 @@ class Planner {
   // undo.cpp: candidates that are taken back, and revisions that the stable one replaces.
   void NoteAbort();
   void NotePromote();
+  std::string NotTheCandidate() const;
+  std::vector<const api::Pod*> StartedSince(api::Time moment) const;
   std::optional<api::Abort> Undo() const;
   void Abort(api::Abort why);
   void Aborted();
@@ -167,6 +172,10 @@ class Planner {
 
 // How often the containers of a candidate may end while it gets requests: one may be its node's fault.
 inline constexpr std::int64_t kMostRestarts = 2;
+
+// Without the operator the stable pods go on splitting for this long, and then serve alone. Renewed at half
+// of it.
+inline constexpr std::chrono::minutes kSplitLasts{5};
 
 // conditions.cpp: the conditions of `next` from everything else in it. `trouble` is what is waited for;
 // `serving` counts ready members of all revisions. Times of `before` are kept where nothing changed.

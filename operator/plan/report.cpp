@@ -129,8 +129,7 @@ void Planner::KeepRecords() {
     const bool may_be_split =
         rs->traffic == kTrafficSplit || (rs->traffic == kTrafficService && rs->meta.name != stable_ &&
                                          model_.spec.rollout.strategy == "Canary");
-    if (model_.status.observed_generation == 0 && may_be_split)
-      record.split_until = seen_.now + std::chrono::minutes(5);
+    if (model_.status.observed_generation == 0 && may_be_split) record.split_until = seen_.now + kSplitLasts;
     if (rs->digest.empty() || record.phase != RevisionPhase::kUnproven) continue;
     record.phase = RevisionPhase::kProven;
     record.digest = rs->digest;

@@ -5,7 +5,7 @@
 #include "operator/plan/fleet.h"
 #include "operator/plan/names.h"
 #include "operator/plan/plan.h"
-#include "operator/plan/testing/cluster.h"
+#include "operator/plan/testing/rollout_fixture.h"
 
 namespace pilotlight::plan::testing {
 namespace {
@@ -18,7 +18,7 @@ using ::testing::Contains;
 using ::testing::HasSubstr;
 using ::testing::Not;
 
-class Rollouts : public ::testing::Test {
+class Rollouts : public RolloutFixture {
  protected:
   // `replicas` pods of a first revision.
   void Serve(int replicas) {
@@ -27,35 +27,15 @@ class Rollouts : public ::testing::Test {
     first = cluster.Revision();
     cluster.events.clear();
   }
-  // Asks for another revision; returns its name.
-  std::string Ask(const std::string& version, const Behaviour& how = Good('b')) {
-    cluster.Apply({{"model", {{"uri", "https://models.example/" + version}}}});
-    cluster.behaviours[cluster.Revision()] = how;
-    return cluster.Revision();
-  }
-  void Set(const json& rollout) { cluster.Apply({{"rollout", rollout}}); }
-  std::int64_t Size(const std::string& revision) const {
-    const api::ReplicaSet* rs = cluster.Find(revision);
-    return rs == nullptr ? 0 : rs->replicas;
-  }
   std::int64_t Serving() const {
     const auto seen = cluster.Observe();
     return Fleet(seen).CountServing();
   }
-  std::int64_t Serving(const std::string& revision) const {
-    const auto seen = cluster.Observe();
-    return Fleet(seen).CountServing(revision);
-  }
+  using RolloutFixture::Serving;
   // Steps until `done`, a second each.
   template <typename F>
   void Until(F done) {
-    for (int i = 0; i < 2000; ++i) {
-      if (done()) return;
-      cluster.Reconcile();
-      cluster.Kubernetes();
-      if (i % 3 == 2) cluster.Wait(seconds(1));
-    }
-    FAIL() << "it never comes to that";
+    RolloutFixture::Until(done, seconds(1), 2000);
   }
   // v1 → `second`, of which `pods` serve.
   void Half(const std::string& second, int pods = 2) {
@@ -70,10 +50,6 @@ class Rollouts : public ::testing::Test {
       EXPECT_LE(all, most);
     };
   }
-  Phase phase() const { return cluster.status().rollout.phase; }
-
-  Cluster cluster;
-  std::string first;
 };
 
 TEST_F(Rollouts, ReplaceOnePodAfterTheOther) {

@@ -20,9 +20,6 @@ using nlohmann::json;
 
 namespace {
 
-// Without the operator the stable pods go on splitting for this long, and then serve alone. Renewed at half
-// of it.
-constexpr std::chrono::minutes kSplitLasts{5};
 // An order that came to nothing is given again.
 constexpr std::chrono::seconds kTellAgain{5};
 // Of a request that the candidate is to answer; the sidecar's own bound is half of the time that the request

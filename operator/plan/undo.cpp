@@ -41,8 +41,11 @@ void Planner::NoteAbort() {
     record.retry = model_.spec.rollout.retry;
     return;
   }
-  next_.rollout.ignored = "spec.rollout.abort names " + named + ", which is not the candidate" +
-                          (target_ == stable_ ? " (there is none)" : ": that is " + target_);
+  next_.rollout.ignored = "spec.rollout.abort names " + named + NotTheCandidate();
+}
+
+std::string Planner::NotTheCandidate() const {
+  return ", which is not the candidate" + (target_ == stable_ ? " (there is none)" : ": that is " + target_);
 }
 
 // The same for what is to become stable at once.
@@ -50,11 +53,18 @@ void Planner::NotePromote() {
   const std::string& named = model_.spec.rollout.promote;
   if (named.empty() || named == stable_ || !next_.rollout.ignored.empty()) return;
   if (named == target_ && GoesBySteps()) return;
-  next_.rollout.ignored = "spec.rollout.promote names " + named +
-                          (named == target_ ? ", which needs no promotion: it is no canary"
-                                            : ", which is not the candidate" +
-                                                  (target_ == stable_ ? std::string(" (there is none)")
-                                                                      : ": that is " + target_));
+  next_.rollout.ignored =
+      "spec.rollout.promote names " + named +
+      (named == target_ ? ", which needs no promotion: it is no canary" : NotTheCandidate());
+}
+
+// The candidate's pods whose container has started later than that, or is not running now: what happened
+// before they were let in is not held against them.
+std::vector<const api::Pod*> Planner::StartedSince(api::Time moment) const {
+  std::vector<const api::Pod*> pods = fleet_.Pods(target_);
+  std::erase_if(
+      pods, [&](const api::Pod* pod) { return pod->running && (!pod->started || *pod->started <= moment); });
+  return pods;
 }
 
 // Why the candidate, whose pods are in the Service, must go. Without a stable revision there is nothing to go
@@ -63,10 +73,7 @@ std::optional<api::Abort> Planner::Undo() const {
   if (stable_.empty() || next_.rollout.phase != Phase::kPromoting || !next_.rollout.since)
     return std::nullopt;
   std::int64_t restarts = 0;
-  for (const api::Pod* pod : fleet_.Pods(target_)) {
-    // What happened before it was let in is not held against it.
-    if (!pod->running || (pod->started && *pod->started > *next_.rollout.since)) restarts += pod->restarts;
-  }
+  for (const api::Pod* pod : StartedSince(*next_.rollout.since)) restarts += pod->restarts;
   if (restarts > kMostRestarts) {
     return api::Abort{"PodsRestarting", "its pods have restarted " + std::to_string(restarts) +
                                             " times in service (" + trouble_.message + "); " + kRetry};
