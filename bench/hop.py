@@ -3,7 +3,6 @@ request after the other on one connection, and the answers tell who gave them: s
 
 from __future__ import annotations
 
-import base64
 import datetime
 import http.client
 import json
@@ -20,6 +19,7 @@ CHECKOUT = Path(__file__).resolve().parent.parent
 sys.path[:0] = [str(CHECKOUT / "tools"), str(CHECKOUT / "e2e"), str(CHECKOUT / "tools/tests")]
 
 import bundles  # noqa: E402
+from pilotlight_export.signing import envelope, private_key  # noqa: E402
 
 PROGRAM = Path(os.environ["PILOTLIGHT_BIN"]) / "pilotlight-sidecar"
 REQUESTS, WARM = 20_000, 2_000
@@ -71,14 +71,7 @@ class Front:
             "call": "PUT /split", "podUID": self.status["podUID"], "revision": self.revision, "epoch": self.epoch,
             "issuedAt": text(now), "expiresAt": text(now + datetime.timedelta(minutes=4)),
             "body": {"salt": "bench", "stableIsFull": True, "expiresAt": text(now + datetime.timedelta(hours=1)), **body}}).encode()
-        with tempfile.NamedTemporaryFile() as signed:
-            signed.write(b"DSSEv1 %d %s %d %s" % (len(TYPE), TYPE.encode(), len(payload), payload))
-            signed.flush()
-            signature = subprocess.run(["openssl", "pkeyutl", "-sign", "-inkey", key, "-rawin", "-in", signed.name],
-                                       check=True, capture_output=True).stdout
-        encode = lambda raw: base64.b64encode(raw).decode()  # noqa: E731
-        self._admin("PUT", "/split", json.dumps({"payloadType": TYPE, "payload": encode(payload),
-                                                 "signatures": [{"sig": encode(signature)}]}).encode())
+        self._admin("PUT", "/split", json.dumps(envelope(private_key(key), payload, TYPE)).encode())
 
     def close(self) -> None:
         self._process.terminate()

@@ -127,6 +127,12 @@ def settled(model: dict, kind: str) -> bool:
     return current and is_true(model, kind)
 
 
+def in_phase(*phases: str):
+    """Whether the rollout of the spec as it is now is in one of these."""
+    return lambda model: (model["status"]["observedGeneration"] == model["metadata"]["generation"]
+                          and model["status"]["rollout"]["phase"] in phases)
+
+
 def revision(model: dict, name: str | None = None) -> dict:
     """What status says of a revision, the stable one if none is named."""
     wanted = name or model["status"]["stableRevision"]

@@ -37,7 +37,7 @@ def sign(path: str | os.PathLike, key: str | os.PathLike, output: str | os.PathL
     environment variable PILOTLIGHT_KEY_PASSPHRASE, or asked for. Raises CannotSign, and has then written nothing.
     """
     path = os.fspath(path).rstrip("/")
-    private = _private_key(key)
+    private = private_key(key)
     try:
         digest = digest_of(path)
     except (OSError, ValueError) as error:
@@ -50,23 +50,28 @@ def sign(path: str | os.PathLike, key: str | os.PathLike, output: str | os.PathL
     }
     payload = json.dumps(statement, separators=(",", ":")).encode()
     public_key, key_id = _public_half(private)
-    envelope = {
-        "payloadType": _PAYLOAD_TYPE,
-        "payload": base64.b64encode(payload).decode(),
-        "signatures": [{"keyid": key_id, "sig": base64.b64encode(_signature(private, pae(payload))).decode()}],
-    }
     output = os.fspath(output or path + ".sig")
     with whole_file(output) as file:
-        file.write(json.dumps(envelope).encode() + b"\n")
+        file.write(json.dumps(envelope(private, payload)).encode() + b"\n")
     return Signed(output, digest, key_id, public_key)
 
 
-def pae(payload: bytes) -> bytes:
+def envelope(private, payload: bytes, payload_type: str = _PAYLOAD_TYPE) -> dict:
+    """The DSSE envelope of the payload, signed with a key that private_key() has read."""
+    signature = _signature(private, pae(payload, payload_type))
+    return {
+        "payloadType": payload_type,
+        "payload": base64.b64encode(payload).decode(),
+        "signatures": [{"keyid": _public_half(private)[1], "sig": base64.b64encode(signature).decode()}],
+    }
+
+
+def pae(payload: bytes, payload_type: str = _PAYLOAD_TYPE) -> bytes:
     """DSSE's pre-authentication encoding: the bytes that are signed."""
-    return b"DSSEv1 %d %s %d %s" % (len(_PAYLOAD_TYPE), _PAYLOAD_TYPE.encode(), len(payload), payload)
+    return b"DSSEv1 %d %s %d %s" % (len(payload_type), payload_type.encode(), len(payload), payload)
 
 
-def _private_key(path: str | os.PathLike):
+def private_key(path: str | os.PathLike):
     try:
         from cryptography.exceptions import UnsupportedAlgorithm
         from cryptography.hazmat.primitives.asymmetric import ec, ed25519
