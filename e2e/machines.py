@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import os
 import signal
+from collections.abc import Callable, Iterable
 from pathlib import Path
 
 import pytest
@@ -14,9 +15,17 @@ def _state() -> Path:
     return Path(os.environ["KUBECONFIG"]).parent
 
 
+def _read(path: str | Path) -> bytes:
+    """Nothing where the process ended since it was listed."""
+    try:
+        return Path(path).read_bytes()
+    except (FileNotFoundError, ProcessLookupError):
+        return b""
+
+
 def _below(pid: int):
     for task in Path(f"/proc/{pid}/task").glob("*/children"):
-        for child in task.read_text().split():
+        for child in _read(task).split():
             yield int(child)
             yield from _below(int(child))
 
@@ -26,14 +35,14 @@ def processes(program: str) -> list[int]:
     found = []
     for record in sorted(_state().glob("node*/init")):
         init = int(record.read_text().split()[0])
-        found += [pid for pid in _below(init) if Path(f"/proc/{pid}/comm").read_text().strip() == program]
+        found += [pid for pid in _below(init) if _read(f"/proc/{pid}/comm").strip() == program.encode()]
     return found
 
 
 def front_of(pod: str) -> int:
     """The id of the pod's first process, as this host counts."""
     for pid in processes("pilotlight-side"):  # the kernel keeps fifteen letters
-        if f"POD_NAME={pod}\0".encode() in Path(f"/proc/{pid}/environ").read_bytes():
+        if f"POD_NAME={pod}\0".encode() in _read(f"/proc/{pid}/environ"):
             return pid
     pytest.skip("not a process of ours: this needs a cluster of ./dev")
 
@@ -41,10 +50,9 @@ def front_of(pod: str) -> int:
 @contextlib.contextmanager
 def frozen(program: str):
     """Inside, that program stands still on all nodes."""
-    ids = processes(program)
-    if not ids:
+    if not processes(program):
         pytest.skip(f"no {program} that is ours to stop: this needs a cluster of ./dev")
-    with _stopped(ids):
+    with _stopped(lambda: processes(program)):
         yield
 
 
@@ -54,17 +62,26 @@ def lost(node: str):
     record = _state() / node / "init"
     if not record.exists():
         pytest.skip(f"{node} is no node that is ours to stop: this needs a cluster of ./dev")
-    with _stopped(list(_below(int(record.read_text().split()[0])))):
+    init = int(record.read_text().split()[0])
+    with _stopped(lambda: _below(init)):
         yield
 
 
 @contextlib.contextmanager
-def _stopped(ids: list[int]):
+def _stopped(find: Callable[[], Iterable[int]]):
+    """What is found is stopped until nothing new is found: between looking and stopping, some begin and some end."""
+    stopped: set[int] = set()
     try:
-        for pid in ids:
-            os.kill(pid, signal.SIGSTOP)
+        while moving := set(find()) - stopped:
+            stopped |= moving
+            for pid in moving:
+                _signal(pid, signal.SIGSTOP)
         yield
     finally:
-        for pid in ids:
-            with contextlib.suppress(ProcessLookupError):  # it was ended meanwhile
-                os.kill(pid, signal.SIGCONT)
+        for pid in stopped:
+            _signal(pid, signal.SIGCONT)
+
+
+def _signal(pid: int, what: signal.Signals):
+    with contextlib.suppress(ProcessLookupError):  # it has ended meanwhile
+        os.kill(pid, what)

@@ -259,7 +259,8 @@ void ReadSpec(Reader in, Spec& spec) {
   in.Read("replicas", spec.replicas);
   in.Object("rollout", [&](Reader rollout) {
     rollout.Read("strategy", spec.rollout.strategy);
-    rollout.Object("canary", [&](Reader canary) { ReadCanary(canary, spec.rollout.canary.emplace()); });
+    rollout.Object("canary",
+                   [&](const Reader& canary) { ReadCanary(canary, spec.rollout.canary.emplace()); });
     rollout.Read("promote", spec.rollout.promote);
     rollout.Object("rollingUpdate", [&](Reader rolling_update) {
       rolling_update.Read("maxSurge", spec.rollout.max_surge);

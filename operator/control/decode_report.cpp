@@ -70,11 +70,11 @@ std::optional<api::Failure> Failure(Node in) {
 }
 
 // Other sidecars refuse a whole call that names as a peer's what is none.
-std::string Fingerprint(std::string text) {
+std::string Fingerprint(std::string_view text) {
   constexpr std::string_view kPrefix = "sha256:";
   const bool good = text.starts_with(kPrefix) && text.size() == kPrefix.size() + 64 &&
-                    text.find_first_not_of("0123456789abcdef", kPrefix.size()) == std::string::npos;
-  return good ? text : std::string();
+                    text.find_first_not_of("0123456789abcdef", kPrefix.size()) == std::string_view::npos;
+  return std::string(good ? text : "");
 }
 
 // Calls `visit` for the last ones of a list: these are the newest.

@@ -39,7 +39,7 @@ class ManagerTest : public testing::Test {
   }
   void AwaitWithTime(const std::function<bool()>& condition) {
     while (!condition()) {
-      clock_.Advance(50ms);
+      if (clock_.Settled(1)) clock_.Advance(50ms);
       std::this_thread::sleep_for(1ms);
     }
   }

@@ -60,14 +60,15 @@ class Notebook final : public ObjectSink {
 
 class ReflectorTest : public testing::Test {
  protected:
-  // Runs until the script says stop; waits for time take none.
+  // Runs until the script says stop; waits for time take none. While the reflector is at work time stands
+  // still, or a thread that got no processor would be late.
   void Run(ScriptedTransport::Answer answer, ScriptedTransport::Streamed streamed) {
     transport_ = std::make_unique<ScriptedTransport>(std::move(answer), std::move(streamed));
     Reflector reflector({.resource = Pods(), .ns = "ns", .label_selector = "a=b"}, *transport_, notebook_,
                         clock_, metrics_);
     std::jthread runner([&] { reflector.Run(stop_.get_token()); });
     while (!stop_.stop_requested()) {
-      clock_.Advance(100ms);
+      if (clock_.Settled(1)) clock_.Advance(100ms);
       std::this_thread::yield();
     }
     runner.join();

@@ -159,10 +159,12 @@ api::SegmentStatus ToStatus(const analysis::Segment& segment) {
   api::SegmentStatus out{.weight = std::llround(segment.weight * 100),
                          .candidate = segment.assigned.candidate,
                          .stable = segment.assigned.stable};
-  for (const auto& [metric, stream] : segment.streams) {
+  for (const auto& entry : segment.streams) {
+    const std::string metric = analysis::Name(entry.first);
+    const analysis::Stream& stream = entry.second;
     PodEvents others{.pod = kOthers, .events = {}, .much_slower = {}};
-    const auto add = [&, metric = metric](const PodEvents& pod) {
-      out.metrics.push_back({.metric = analysis::Name(metric),
+    const auto add = [&](const PodEvents& pod) {
+      out.metrics.push_back({.metric = metric,
                              .pod = pod.pod,
                              .requests = pod.events.requests,
                              .bad = pod.events.bad,
@@ -178,8 +180,7 @@ api::SegmentStatus ToStatus(const analysis::Segment& segment) {
       }
     }
     if (others.events.requests > 0) add(others);
-    out.metrics.push_back(
-        {.metric = analysis::Name(metric), .requests = stream.stable.requests, .bad = stream.stable.bad});
+    out.metrics.push_back({.metric = metric, .requests = stream.stable.requests, .bad = stream.stable.bad});
   }
   return out;
 }
