@@ -5,8 +5,9 @@ function(pilotlight_library name)
   target_link_libraries(${name} PUBLIC ${ARG_DEPS})
 endfunction()
 
-# pilotlight_test(NAME [SANDBOXED] SOURCES... DEPS...): one GoogleTest program of one folder; its tests are
+# pilotlight_test(NAME [SANDBOXED] [PCH target] SOURCES... DEPS...): one GoogleTest program of one folder; its tests are
 # found at ctest time, so that each has its own line and its own time-out.
+# PCH: whose precompiled headers it has; test_pch if nothing is said, `none` for one with compile options of its own.
 # SANDBOXED: all its tests are of the engine's sandbox, which forbids system calls that the sanitizers make. So a build
 # can be without these tests, or have them alone: then only the target `sandboxed` builds them.
 set(PILOTLIGHT_TESTS "all" CACHE STRING "Which tests there are: all, sandboxed, or the others")
@@ -17,11 +18,21 @@ if(BUILD_TESTING)
   find_package(GTest REQUIRED)
   include(GoogleTest)
   add_custom_target(sandboxed)
+  # What nearly every test includes, read once.
+  add_library(test_pch OBJECT EXCLUDE_FROM_ALL ${CMAKE_SOURCE_DIR}/cmake/test_pch.cpp)
+  target_link_libraries(test_pch PUBLIC GTest::gmock)
+  target_precompile_headers(test_pch PRIVATE ${CMAKE_SOURCE_DIR}/cmake/test_pch.h)
 endif()
 function(pilotlight_test name)
-  cmake_parse_arguments(ARG "SANDBOXED" "" "SOURCES;DEPS" ${ARGN})
+  cmake_parse_arguments(ARG "SANDBOXED" "PCH" "SOURCES;DEPS" ${ARGN})
   add_executable(${name} ${ARG_SOURCES})
   target_link_libraries(${name} PRIVATE ${ARG_DEPS} GTest::gmock GTest::gtest_main)
+  if(NOT ARG_PCH)
+    set(ARG_PCH test_pch)
+  endif()
+  if(NOT ARG_PCH STREQUAL none)
+    target_precompile_headers(${name} REUSE_FROM ${ARG_PCH})
+  endif()
   if(ARG_SANDBOXED)
     set(kind sandboxed)
     add_dependencies(sandboxed ${name})
