@@ -11,6 +11,7 @@ import pytest
 from kube import condition, in_phase, settled
 from load import Load
 from machines import lost, processes
+from recheck_test import POISON, names, predict
 from unnoticed_test import BODY, FULL, assert_unnoticed, await_last_drain
 from witness import Follow
 
@@ -217,3 +218,24 @@ def test_the_user_holds_promotes_and_aborts(canaries, store, folder):
     canaries.load.wait_for(120)
     canaries.kube.apply(manifest(canaries.name, spec(uri, steps=wait, abort=third)))
     canaries.await_aborted(third, {"AbortedByUser"})
+
+
+def test_where_nobody_asks_golden_requests_are_what_is_known(kube, store, folder, deploy):
+    deploy("asked-by-nobody", store.put("canary-2.tar", bundles.scale(folder, 2.0)), rollout={"strategy": "Canary"})
+    kube.until("modeldeployment", "asked-by-nobody", lambda m: settled(m, "UpToDate") and in_phase("Complete")(m), 120)
+    [stable] = names(kube, "asked-by-nobody")
+    uri = store.put("drifting.tar", bundles.with_model(folder, bundles.Drifting()))
+    analysis = {"minRequests": 20, "maxErrorRate": 0.2}
+    kube.apply(manifest("asked-by-nobody", spec(uri, replicas=1, analysis=analysis)))
+    second = lambda m: canary(m).get("step") == 2 and canary(m).get("stepSince")
+    model = kube.until("modeldeployment", "asked-by-nobody", second, 120)
+    assert in_phase("Canary")(model), "they alone lead no further"
+    [candidate] = names(kube, "asked-by-nobody") - {stable}
+    predict(kube, candidate, POISON)
+    model = kube.until("modeldeployment", "asked-by-nobody", in_phase("Aborted"), 120)
+    revision = model["status"]["rollout"]["revision"]
+    why = next(r for r in model["status"]["revisions"] if r["name"] == revision)["aborted"]
+    assert why["reason"] == "GoldenRequestsFailed" and "golden requests: candidate " in why["message"], why
+    steps = kube.run("get", "events", "--field-selector", "involvedObject.name=asked-by-nobody,reason=StepStarted")
+    assert "before: golden requests: candidate 0 of " in steps, steps
+    assert names(kube, "asked-by-nobody") == {stable} and condition(model, "Ready")["status"] == "True"

@@ -110,6 +110,10 @@ struct Report {
   // Why the last golden re-check failed, if it did: the pod serves all the same.
   std::optional<Failure> recheck_failure;
 
+  // Golden requests that it was told to make of itself, since it started, and which of them failed.
+  std::int64_t probes = 0;
+  std::int64_t bad_probes = 0;
+
   // As whom it takes part in hops: "sha256:<hex>"; empty: its sidecar knows none.
   std::string hop_certificate;
   // Of the last signed call that it obeyed: the next one must have a greater one.

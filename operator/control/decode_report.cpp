@@ -242,6 +242,8 @@ std::expected<api::Report, std::string> DecodeReport(std::string text) {
                   .failure = Failure(in["failure"]),
                   .proof = Proof(in["proof"]),
                   .recheck_failure = Failure(in["recheck"]["failure"]),
+                  .probes = in["probes"]["requests"].Count(kMostCount).value_or(0),
+                  .bad_probes = in["probes"]["bad"].Count(kMostCount).value_or(0),
                   .hop_certificate = Fingerprint(in["hop"]["certificate"].Text()),
                   .last_epoch = in["lastEpoch"].Count(kMostEpoch).value_or(0)};
   if (const Node split = in["split"]; split.exists()) out.split = ReadSplit(split, out.revision);

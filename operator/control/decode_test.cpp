@@ -182,6 +182,7 @@ TEST(Report, ReadsTheStatusDocument) {
     "failure": {"class": "Revision", "reason": "GoldenMismatch", "phase": "Checking", "message": "m", "remedy": "r"},
     "proof": {"level": "Answers", "cases": 3, "surprise": 1, "warnings": ["w"],
               "signature": {"keyId": "sha256:aa", "subject": "digits.tar"}},
+    "probes": {"requests": 40, "bad": 2},
     "recheck": {"result": "Failed",
                 "failure": {"class": "Pod", "reason": "GoldenMismatch", "phase": "Ready", "message": "m2", "remedy": "r2"}}})");
   ASSERT_TRUE(report);
@@ -193,6 +194,8 @@ TEST(Report, ReadsTheStatusDocument) {
   EXPECT_EQ(report->attempt, 3);
   EXPECT_EQ(report->failure, (api::Failure{"Revision", "GoldenMismatch", "Checking", "m", "r"}));
   EXPECT_EQ(report->recheck_failure, (api::Failure{"Pod", "GoldenMismatch", "Ready", "m2", "r2"}));
+  EXPECT_EQ(report->probes, 40);
+  EXPECT_EQ(report->bad_probes, 2);
   EXPECT_EQ(report->proof, json::parse(R"({"level": "Answers", "cases": 3, "warnings": ["w"],
                                             "signature": {"keyId": "sha256:aa", "subject": "digits.tar"}})"))
       << "the documented fields, and no others";

@@ -299,7 +299,7 @@ void Planner::FinishCanary(const api::ReplicaSet& rs, bool in_force) {
 }
 
 // By what the present step is judged.
-analysis::Settings Planner::Criteria() const {
+analysis::Settings Planner::Criteria(const analysis::Segment& counted) const {
   const api::Analysis rules = Rules().analysis;
   analysis::Settings settings{
       .alpha = rules.false_abort_probability, .rho = rules.max_ratio, .min_requests = rules.min_requests};
@@ -311,7 +311,22 @@ analysis::Settings Planner::Criteria() const {
                         {analysis::Metric::kLatency, rules.max_slow_rate}};
   if (MirrorNow() > 0)
     settings.metrics.push_back({analysis::Metric::kDisagreement, rules.max_disagreement_rate});
+  // What has passed the proof fails by no chance: only where there are any, they take their part of alpha.
+  if (counted.streams.contains(analysis::Metric::kProbes))
+    settings.metrics.push_back({analysis::Metric::kProbes, rules.max_error_rate});
   return settings;
+}
+
+// What the candidate's pods have found of themselves where nobody asked them anything.
+void Planner::AddProbes(const api::ReplicaSet& rs, const std::map<std::string, std::string>& names,
+                        analysis::Segment& segment) const {
+  std::vector<const api::Report*> reports;
+  for (const api::Pod* pod : fleet_.Pods(rs.meta.name)) {
+    const api::Report* report = fleet_.ReportOf(*pod);
+    if (report != nullptr && report->error.empty()) reports.push_back(report);
+  }
+  if (analysis::Stream probes = ProbesOf(reports, names); !probes.candidate.empty())
+    segment.streams[analysis::Metric::kProbes] = std::move(probes);
 }
 
 // What the stable pods counted, and what follows from it. The numbers go into status now and then, and when
@@ -332,8 +347,9 @@ analysis::Verdict Planner::WeighCanary(const api::ReplicaSet& rs) {
     }
   }
   const bool sticky = !Rules().session_header.empty();
-  const Counts counts = CountsOf(reports, SegmentLabel(canary.desired),
-                                 static_cast<double>(canary.desired) / 100, names, sticky);
+  Counts counts = CountsOf(reports, SegmentLabel(canary.desired), static_cast<double>(canary.desired) / 100,
+                           names, sticky);
+  AddProbes(rs, names, counts.segment);
   NoteThreshold(counts);
   hop_failures_ = counts.hop_failures;
 
@@ -351,7 +367,7 @@ analysis::Verdict Planner::WeighCanary(const api::ReplicaSet& rs) {
   observed.first_step = canary.step <= 1;
   if (canary.step_since) observed.elapsed = seen_.now - *canary.step_since;
 
-  const analysis::Verdict verdict = analysis::Judge(Criteria(), observed);
+  const analysis::Verdict verdict = analysis::Judge(Criteria(counts.segment), observed);
   NoteVerdict(verdict, counts);
   return verdict;
 }

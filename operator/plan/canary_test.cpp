@@ -76,6 +76,7 @@ TEST_F(Canaries, ThatAreSlowerAreTakenBack) {
 }
 
 TEST_F(Canaries, WithoutRequestsWaitAndThenPause) {
+  NoProbes();
   Serve(2, 0);
   const std::string second = Ask("v2");
   UntilStep(1);
@@ -87,7 +88,36 @@ TEST_F(Canaries, WithoutRequestsWaitAndThenPause) {
   UntilPromoted(second);
 }
 
+TEST_F(Canaries, WithoutRequestsPassTheirFirstStepByGoldenRequestsAndNoOther) {
+  Serve(2, 0);
+  Steps({{{"weight", 10}}, {{"weight", 20}}, {{"weight", 100}}});
+  const std::string second = Ask("v2");
+  UntilStep(1);
+  Until([&] { return canary().verdict == "Pass"; });
+  EXPECT_THAT(canary().message, HasSubstr("golden requests: candidate 0 of "));
+  UntilStep(2);
+  Until([&] { return phase() == Phase::kPaused; });
+  EXPECT_EQ(canary().step, 2);
+  cluster.requests_per_second = 50;
+  UntilPromoted(second);
+}
+
+TEST_F(Canaries, ThatFailGoldenRequestsAreTakenBackInWhateverStep) {
+  for (const std::int64_t step : {1, 2}) {
+    SCOPED_TRACE(step);
+    cluster = Cluster();
+    Serve(4);
+    const std::string second = Ask("v2");
+    UntilStep(step);
+    cluster.requests_per_second = 0;
+    cluster.behaviours[second].golden_errors = 0.5;
+    Until([&] { return phase() == Phase::kAborted && Size(second) == 0; });
+    EXPECT_EQ(cluster.status().FindRevision(second)->aborted->reason, "GoldenRequestsFailed");
+  }
+}
+
 TEST_F(Canaries, AtRestInAPauseWriteNothing) {
+  NoProbes();
   Serve(2, 0);
   Ask("v2");
   Until([&] { return phase() == Phase::kPaused; });

@@ -155,6 +155,18 @@ Counts CountsOf(const std::vector<const api::Report*>& reports, const std::strin
   return out;
 }
 
+Stream ProbesOf(const std::vector<const api::Report*>& reports,
+                const std::map<std::string, std::string>& names) {
+  Stream out;
+  for (const api::Report* report : reports) {
+    if (report->probes == 0) continue;
+    const auto name = names.find(report->pod_uid);
+    const std::string& pod = name == names.end() ? report->pod_uid : name->second;
+    out.candidate.push_back({pod, {report->probes, std::min(report->bad_probes, report->probes)}, {}});
+  }
+  return out;
+}
+
 api::SegmentStatus ToStatus(const analysis::Segment& segment) {
   api::SegmentStatus out{.weight = std::llround(segment.weight * 100),
                          .candidate = segment.assigned.candidate,
@@ -190,7 +202,7 @@ analysis::Segment FromStatus(const api::SegmentStatus& segment) {
                         .assigned = {.candidate = segment.candidate, .stable = segment.stable},
                         .streams = {}};
   for (const api::MetricCounts& row : segment.metrics) {
-    for (const Metric metric : {Metric::kErrors, Metric::kLatency, Metric::kDisagreement, Metric::kProbes}) {
+    for (const Metric metric : {Metric::kErrors, Metric::kLatency, Metric::kDisagreement}) {
       if (row.metric != analysis::Name(metric)) continue;
       Stream& stream = out.streams[metric];
       const Events events{row.requests, row.bad};

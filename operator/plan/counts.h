@@ -30,11 +30,16 @@ struct Counts {
 Counts CountsOf(const std::vector<const api::Report*>& reports, const std::string& label, double weight,
                 const std::map<std::string, std::string>& names, bool sticky);
 
+// The golden requests that the candidate's pods, whose `reports` these are, were told to make of themselves.
+// They are counted from the pod's beginning: only those of the last segment may be weighed.
+analysis::Stream ProbesOf(const std::vector<const api::Report*>& reports,
+                          const std::map<std::string, std::string>& names);
+
 // "of 200 mirrored requests 3 were answered otherwise (1 of these not at all), top-1 agreement 98.50 %, mean
 // difference 1.2e-05, worst 3.1e-01"; empty without any.
 std::string InWords(const api::Mirrored& mirrored);
 
-// To keep a segment in status, and to go on from it.
+// To keep a segment in status, and to go on from it, without probes.
 api::SegmentStatus ToStatus(const analysis::Segment& segment);
 analysis::Segment FromStatus(const api::SegmentStatus& segment);
 

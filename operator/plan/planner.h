@@ -2,6 +2,7 @@
 
 #include <chrono>
 #include <cstdint>
+#include <map>
 #include <optional>
 #include <string>
 #include <vector>
@@ -78,7 +79,9 @@ class Planner {
   void AwaitStep(const api::ReplicaSet& rs);
   Trouble WhatAilsStep(const api::ReplicaSet& rs) const;
   void FinishCanary(const api::ReplicaSet& rs, bool in_force);
-  analysis::Settings Criteria() const;
+  analysis::Settings Criteria(const analysis::Segment& counted) const;
+  void AddProbes(const api::ReplicaSet& rs, const std::map<std::string, std::string>& names,
+                 analysis::Segment& segment) const;
   analysis::Verdict WeighCanary(const api::ReplicaSet& rs);
   void NoteThreshold(const Counts& counts);
   void NoteVerdict(const analysis::Verdict& verdict, const Counts& counts);

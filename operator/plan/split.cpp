@@ -25,6 +25,8 @@ constexpr std::chrono::seconds kTellAgain{5};
 // Of a request that the candidate is to answer; the sidecar's own bound is half of the time that the request
 // has left.
 constexpr std::chrono::seconds kHopTimeout{5};
+// Golden requests of a candidate that has nothing else to do.
+constexpr std::chrono::duration<double> kProbeEvery{0.5};
 // What a sidecar takes (docs/sidecar.md).
 constexpr std::int64_t kMostHeld = 16 * 1024 * 1024;
 constexpr std::size_t kMostPeers = 128;
@@ -71,7 +73,7 @@ std::vector<const api::Pod*> Planner::Peers(const api::ReplicaSet& rs) const {
   return peers;
 }
 
-// What each of the candidate's pods is told: who may call.
+// What each of the candidate's pods is told: who may call, and what to do where nobody does.
 json Planner::CalleeBody() const {
   std::set<std::string> callers;
   for (const api::Pod* pod : Fronts()) {
@@ -80,7 +82,9 @@ json Planner::CalleeBody() const {
       callers.insert(report->hop_certificate);
   }
   // Not of an attempt: who only answers need not hear of the next one.
-  return {{"weight", 0}, {"salt", model_.uid}, {"stableIsFull", true}, {"callers", callers}};
+  json body = {{"weight", 0}, {"salt", model_.uid}, {"stableIsFull", true}, {"callers", callers}};
+  if (model_.spec.validation.recheck_interval.count() > 0) body["probeSeconds"] = kProbeEvery.count();
+  return body;
 }
 
 // What every stable pod of which that is known hands to `rs` at least, in percent.
@@ -159,7 +163,7 @@ bool Planner::Steer(const api::ReplicaSet& rs, std::int64_t weight) {
   const json callee = CalleeBody();
   const auto willing = Peers(rs);
   for (const api::Pod* pod : Callees(rs)) {
-    const bool told = Tell(*pod, callee, std::nullopt);
+    const bool told = Tell(*pod, callee, record.split_until);
     if (!std::ranges::contains(willing, pod)) continue;
     open = told && open;
     peers.push_back({{"podUID", pod->meta.uid},

@@ -18,6 +18,7 @@
 #include "sidecar/front/split/hop_service.h"
 #include "sidecar/front/split/identity.h"
 #include "sidecar/front/split/orders.h"
+#include "sidecar/front/split/probes.h"
 #include "sidecar/front/split/split.h"
 #include "sidecar/front/timers.h"
 #include "sidecar/wire/arena.h"
@@ -86,6 +87,11 @@ struct Front::Parts {
                        lifecycle.note(std::move(report));
                      },
                  .unconfirmed = [this] { metrics.recheck_unconfirmed(); }}),
+        probes(timers, {.ask =
+                            [this](std::uint64_t golden_case, Recheck::Answered done) {
+                              return lifecycle.ready() && inferences.recheck(golden_case, std::move(done));
+                            },
+                        .inferences = [this] { return inferences.asked(); }}),
         metrics(config.identity),
         split(io, timers, hop_identity,
               {.revision = config.identity.revision,
@@ -97,7 +103,7 @@ struct Front::Parts {
         hop_server(hop_identity.server([this](const Fingerprint& caller) { return split.accepts(caller); })),
         orders(config.identity, options.operator_keys, options.state, timers,
                {.split = [this](std::uint64_t epoch,
-                                const nlohmann::json& body) { return split.apply(epoch, body); },
+                                const nlohmann::json& body) { return obey_split(epoch, body); },
                 .drain = [this] { drain([] {}); }}),
         admin(
             lifecycle, metrics, orders, [this] { refresh(); },
@@ -107,6 +113,12 @@ struct Front::Parts {
         admin_listener(io, admin, admin_limits()),
         guard(timers, options.memory,
               [this](const CgroupMemory& now) { lifecycle.memory_held(now.held, now.limit); }) {}
+
+  std::expected<void, std::string> obey_split(std::uint64_t epoch, const nlohmann::json& body) {
+    auto applied = split.apply(epoch, body);
+    if (applied) probes.order(split.document()->probe_every, split.document()->expires_at);
+    return applied;
+  }
 
   void refresh() {
     metrics.set_state(lifecycle.status());
@@ -120,6 +132,7 @@ struct Front::Parts {
       document["hop"] = {{"port", hop_listener.port()},
                          {"certificate", fingerprint_text(hop_identity.fingerprint())}};
     }
+    if (probes.requests() > 0) document["probes"] = {{"requests", probes.requests()}, {"bad", probes.bad()}};
     if (auto told = split.to_json(); !told.is_null()) document["split"] = std::move(told);
   }
 
@@ -147,6 +160,7 @@ struct Front::Parts {
   Lifecycle lifecycle;
   Inferences inferences;
   Recheck recheck;
+  Probes probes;
   Metrics metrics;
   HopIdentity hop_identity;
   Split split;
@@ -175,11 +189,14 @@ Front::Front(boost::asio::io_context& io, const Config& config, const FrontOptio
        .serving =
            [parts = parts_.get()](Engine& engine) {
              parts->inferences.serve_with(engine, *parts->lifecycle.contract(), parts->lifecycle.patience());
-             parts->recheck.serving(golden_cases(parts->lifecycle.status().proof));
+             const auto cases = golden_cases(parts->lifecycle.status().proof);
+             parts->recheck.serving(cases);
+             parts->probes.serving(cases);
            },
        .lost =
            [parts = parts_.get()](EngineEnd end) {
              parts->recheck.lost();
+             parts->probes.lost();
              parts->inferences.lost(end);
            },
        .rest = [parts =

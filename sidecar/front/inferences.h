@@ -75,6 +75,8 @@ class Inferences {
   // no engine; else `done` is called exactly once, with null if the engine was lost first.
   bool recheck(std::uint64_t golden_case, std::function<void(const wire::Rechecked*)> done);
   void rechecked(const wire::Rechecked& result);
+  // How many there have been, with those.
+  std::uint64_t asked() const { return last_id_; }
 
   // The number of a new inference, for cancel(); 0 if too many wait already. `done` is called exactly once
   // unless it is cancelled.

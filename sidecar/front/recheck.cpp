@@ -15,9 +15,6 @@ namespace {
 // What an engine says is cut: it may be anybody's by now.
 constexpr std::size_t kMostText = 2000;
 
-// So that of the engine's time no more than a tenth goes into it, however many cases there are.
-constexpr int kPausesForEach = 9;
-
 // How near an error came to what is allowed.
 double share(const nlohmann::json& worst) {
   const auto number = [&](const char* name) {
@@ -117,7 +114,7 @@ void Recheck::answered(const wire::Rechecked& result, bool again) {
   }
   if (worst_.is_null() || share(result.worst_error) > share(worst_)) worst_ = kept(result.worst_error);
   if (++at_ < cases_) {
-    next_ = timers_.after((timers_.now() - asked_) * kPausesForEach, [this] { ask(false); });
+    next_ = timers_.after((timers_.now() - asked_) * kPausesForEachGoldenCase, [this] { ask(false); });
     return;
   }
   log::Info("The golden answers are still given", {{"cases", cases_}});

@@ -11,6 +11,9 @@
 
 namespace pilotlight::front {
 
+// So that of the engine's time no more than a tenth goes into golden cases, however many there are.
+inline constexpr int kPausesForEachGoldenCase = 9;
+
 // Has the engine that serves run its golden cases once more, in each interval: a machine that has begun to
 // compute wrongly, and a model that changes, give other answers than those they were let in for. A failure
 // counts once the same case has failed twice running. Runs on the loop's thread.

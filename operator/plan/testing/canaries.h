@@ -23,6 +23,8 @@ class Canaries : public RolloutFixture {
     cluster.requests_per_second = requests;
     cluster.after_write = [this] { Check(); };
   }
+  // Who wants no golden re-checks gets no golden requests in a canary, either.
+  void NoProbes() { cluster.Apply({{"validation", {{"recheckInterval", "0s"}}}}); }
   void Steps(const nlohmann::json& steps) { Set({{"canary", {{"steps", steps}}}}); }
   // Of every stable pod; −1: they differ.
   double Weight() {

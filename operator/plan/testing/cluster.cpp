@@ -368,7 +368,12 @@ void Cluster::Kubernetes() {
 void Cluster::Wait(std::chrono::seconds time) {
   for (; time.count() > 0; time -= std::chrono::seconds(1)) {
     now += std::chrono::seconds(1);
-    if (requests_per_second == 0) continue;
+    if (requests_per_second == 0) {
+      for (const api::Pod& pod : pods) {
+        if (pod.ready) sidecars.at(pod.meta.uid).Idle(Of(pod).golden_errors, now);
+      }
+      continue;
+    }
     for (const api::Pod& pod : pods) {
       if (!pod.ready || pod.traffic != kTrafficService) continue;
       Sidecar& sidecar = sidecars.at(pod.meta.uid);

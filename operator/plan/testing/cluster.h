@@ -35,6 +35,7 @@ struct Behaviour {
   double errors = 0;
   bool unanswered = false;  // those are no answers at all
   double slow = 0;
+  double golden_errors = 0;             // of the golden requests that it makes of itself
   std::optional<api::Failure> recheck;  // what its last golden re-check found
 };
 

@@ -60,6 +60,7 @@ void Sidecar::Restart(std::string certificate) {
   peers_.clear();
   callers_.clear();
   segments_.clear();
+  probes_ = bad_probes_ = 0;
 }
 
 // The operator's stable pods are always full.
@@ -114,6 +115,13 @@ void Sidecar::Serve(const Load& load, api::Time now) {
   }
 }
 
+void Sidecar::Idle(double golden_errors, api::Time now) {
+  if (body_.is_null() || !body_.contains("probeSeconds") || now >= expires_) return;
+  const double probes = 1 / body_["probeSeconds"].get<double>();
+  probes_ += probes;
+  bad_probes_ += probes * golden_errors;
+}
+
 api::PodCounts Sidecar::Counts(const std::string& pod, const Arm& arm, bool threshold) {
   // After a bad event the rest of the second counts as nothing: here, the other bad events.
   const auto bad = std::ssize(arm.bad_seconds);
@@ -127,6 +135,8 @@ api::PodCounts Sidecar::Counts(const std::string& pod, const Arm& arm, bool thre
 void Sidecar::Tell(api::Report& report, api::Time now) const {
   report.hop_certificate = certificate_;
   report.last_epoch = last_epoch_;
+  report.probes = Whole(probes_);
+  report.bad_probes = Whole(bad_probes_);
   report.order_error = order_error_;
   if (body_.is_null()) return;
   api::Split& split = report.split;

@@ -44,6 +44,9 @@ class Sidecar {
   // A new front in the same pod: it has another certificate and no split, but knows the last epoch.
   void Restart(std::string certificate);
   void Serve(const Load& load, api::Time now);
+  // A second in which nobody asks this pod anything: it makes golden requests of itself if it was told to,
+  // of which that share fails.
+  void Idle(double golden_errors, api::Time now);
   void Tell(api::Report& report, api::Time now) const;
 
   double WeightInForce(api::Time now) const;
@@ -87,6 +90,8 @@ class Sidecar {
   std::vector<Peer> peers_;
   std::set<std::string> callers_;
   std::vector<Segment> segments_;
+  double probes_ = 0;
+  double bad_probes_ = 0;
 };
 
 }  // namespace pilotlight::plan::testing

@@ -18,6 +18,8 @@ using nlohmann::json;
 
 constexpr std::size_t kMostText = 128;
 constexpr double kMostHopSeconds = 300;
+constexpr double kLeastProbeSeconds = 0.1;
+constexpr double kMostProbeSeconds = 3600;
 
 struct Invalid {
   std::string what;
@@ -193,6 +195,14 @@ SplitDocument read(const json& body, std::string_view own, bool loopback) {
     read_peer(peers[i], std::format("peers[{}]", i), own, loopback, split);
   }
   check_peers_differ(split);
+  if (const auto* probe = find(body, "probeSeconds"); probe != nullptr) {
+    const double seconds = probe->is_number() ? probe->get<double>() : -1;
+    if (!(seconds >= kLeastProbeSeconds && seconds <= kMostProbeSeconds)) {
+      refuse("probeSeconds",
+             std::format("is not a number of seconds from {} to {}", kLeastProbeSeconds, kMostProbeSeconds));
+    }
+    split.probe_every = std::chrono::duration<double>(seconds);
+  }
   const auto& callers = list(body, "callers", kMostCallers);
   for (std::size_t i = 0; i < callers.size(); ++i) {
     split.callers.push_back(fingerprint(callers[i], std::format("callers[{}]", i)));

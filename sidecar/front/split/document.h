@@ -45,7 +45,8 @@ struct SplitDocument {
   bool allow_revision_header = false;
   std::string revision;  // the candidate's; empty: there is no peer
   std::vector<SplitPeer> peers;
-  std::vector<Fingerprint> callers;  // who may hand requests to this pod
+  std::chrono::duration<double> probe_every{0};  // golden requests of this pod's own engine; zero: none
+  std::vector<Fingerprint> callers;              // who may hand requests to this pod
   bool stable_is_full = false;
   std::chrono::system_clock::time_point expires_at;
 };

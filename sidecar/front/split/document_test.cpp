@@ -220,6 +220,11 @@ TEST(SplitDocument, WhatItDoesNotSayPlainlyIsRefused) {
     EXPECT_THAT(why([&](json& b) { b["hopTimeoutSeconds"] = seconds; }),
                 HasSubstr("hopTimeoutSeconds is not"));
   }
+  for (const json& seconds : {json(0), json(-1), json(0.09), json(3601), json("5"), json(true)}) {
+    EXPECT_EQ(why([&](json& b) { b["probeSeconds"] = seconds; }),
+              "probeSeconds is not a number of seconds from 0.1 to 3600");
+  }
+  EXPECT_EQ(why([](json& b) { b["probeSeconds"] = 0.1; }), "accepted");
   for (const char* name : {"id", "segment"}) {
     for (const json& word : {json(std::string(129, 'x')), json(1), json::array()}) {
       EXPECT_EQ(why([&](json& b) { b[name] = word; }),

@@ -71,6 +71,7 @@ class Split {
   nlohmann::json to_json() const;
   const Tally& tally() const { return tally_; }
   double weight() const;  // in force, in percent
+  const std::optional<SplitDocument>& document() const { return document_; }
   std::uint64_t epoch() const { return epoch_; }
   std::size_t peers() const { return document_ ? document_->peers.size() : 0; }
   std::size_t usable_peers() const { return client_.usable(); }

@@ -468,6 +468,24 @@ TEST_F(SplitTest, WhoIsNamedNoMoreIsRefusedOnTheConnectionThatItHas) {
   EXPECT_EQ(counts("r2")["bad"]["error"], 1);
 }
 
+TEST_F(SplitTest, ACandidateThatNobodyAsksMakesGoldenRequestsOfItself) {
+  candidate_.run([](testing::ScriptedLauncher& script) { script.proof["cases"] = 2; });
+  candidate_.await_phase("Ready");
+  EXPECT_FALSE(candidate_.status().contains("probes"));
+  auto body = document(0);
+  body.erase("peers");
+  body["probeSeconds"] = 0.1;
+  ASSERT_EQ(put(candidate_, body).status, 200);
+  const auto await_probes = [&](const char* what, int least) {
+    return candidate_.await(
+        [&](const json& now) { return now.contains("probes") && now["probes"][what] >= least; }, what);
+  };
+  EXPECT_EQ(await_probes("requests", 3)["probes"]["bad"], 0);
+  EXPECT_FALSE(candidate_.status().contains("recheck")) << "what is found out by these counts by itself";
+  candidate_.script_->bad_case = 1;
+  await_probes("bad", 2);
+}
+
 TEST_F(SplitTest, TheHopTakesInferencesAndNothingElse) {
   run();
   const HopIdentity caller;
