@@ -390,15 +390,17 @@ void Planner::NoteVerdict(const analysis::Verdict& verdict, const Counts& counts
   const auto age = canary.step_since ? seen_.now - *canary.step_since : std::chrono::seconds(0);
   const auto every = std::max(kNoteEvery, age / kNotesPerStep);
   const bool same = canary.verdict == ToText(verdict.outcome) && canary.reason == verdict.reason;
-  if (same && canary.judged && seen_.now < *canary.judged + every) return;
+  api::SegmentStatus now = ToStatus(counts.segment);
+  now.step = canary.step;
+  // Golden requests never end: where they are all that there is, nothing is written at rest.
+  const bool news = canary.segments.empty() || !DifferInProbesOnly(canary.segments.back(), now);
+  if (same && canary.judged && (!news || seen_.now < *canary.judged + every)) return;
   canary.verdict = ToText(verdict.outcome);
   canary.reason = verdict.reason;
   canary.message = verdict.message;
   if (const std::string mirrored = InWords(counts.mirrored); !mirrored.empty())
     canary.message += "; " + mirrored;
   if (counts.segment.streams.empty()) return;
-  api::SegmentStatus now = ToStatus(counts.segment);
-  now.step = canary.step;
   if (!canary.segments.empty() && canary.segments.back() == now) return;
   canary.judged = seen_.now;
   std::erase_if(canary.segments, [&](const api::SegmentStatus& past) {

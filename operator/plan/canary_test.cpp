@@ -117,21 +117,27 @@ TEST_F(Canaries, ThatFailGoldenRequestsAreTakenBackInWhateverStep) {
 }
 
 TEST_F(Canaries, AtRestInAPauseWriteNothing) {
-  NoProbes();
-  Serve(2, 0);
-  Ask("v2");
-  Until([&] { return phase() == Phase::kPaused; });
-  for (int i = 0; i < 60; ++i) {
-    cluster.Reconcile();
-    cluster.Wait(seconds(1));
+  for (const bool probes : {false, true}) {
+    SCOPED_TRACE(probes ? "golden requests go on" : "nothing goes on");
+    cluster = Cluster();
+    if (!probes) NoProbes();
+    Serve(2, 0);
+    Ask("v2");
+    Until([&] { return phase() == Phase::kPaused; });
+    for (int i = 0; i < 60; ++i) {
+      cluster.Reconcile();
+      EXPECT_EQ(phase(), Phase::kPaused);
+      cluster.Wait(seconds(1));
+    }
+    const auto before = cluster.writes;
+    const auto lasts = minutes(2);
+    for (seconds waited(0); waited < lasts; waited += seconds(5)) {
+      cluster.Reconcile();
+      cluster.Wait(seconds(5));
+    }
+    EXPECT_LE(cluster.writes - before, 1U) << "but for the time until which it is split";
+    EXPECT_EQ(phase(), Phase::kPaused);
   }
-  const auto before = cluster.writes;
-  const auto lasts = minutes(2);
-  for (seconds waited(0); waited < lasts; waited += seconds(5)) {
-    cluster.Reconcile();
-    cluster.Wait(seconds(5));
-  }
-  EXPECT_LE(cluster.writes - before, 1U) << "but for the time until which it is split";
 }
 
 TEST_F(Canaries, ThatTheUserPromotesSkipTheirSteps) {

@@ -216,4 +216,11 @@ analysis::Segment FromStatus(const api::SegmentStatus& segment) {
   return out;
 }
 
+bool DifferInProbesOnly(api::SegmentStatus one, api::SegmentStatus other) {
+  for (api::SegmentStatus* segment : {&one, &other})
+    std::erase_if(segment->metrics,
+                  [](const api::MetricCounts& row) { return row.metric == analysis::Name(Metric::kProbes); });
+  return one == other;
+}
+
 }  // namespace pilotlight::plan

@@ -42,5 +42,7 @@ std::string InWords(const api::Mirrored& mirrored);
 // To keep a segment in status, and to go on from it, without probes.
 api::SegmentStatus ToStatus(const analysis::Segment& segment);
 analysis::Segment FromStatus(const api::SegmentStatus& segment);
+// Whether users have asked nothing between the two.
+bool DifferInProbesOnly(api::SegmentStatus one, api::SegmentStatus other);
 
 }  // namespace pilotlight::plan

@@ -54,11 +54,13 @@ bool Waits(Phase phase) {
 void Planner::Enter(Phase phase) {
   auto& rollout = next_.rollout;
   if (rollout.phase != phase) {
+    // A canary that pauses has no fewer pods for that, and none more when it goes on.
+    const auto of_a_canary = [](Phase one) { return one == Phase::kCanary || one == Phase::kPaused; };
+    if (!rollout.canary || !of_a_canary(rollout.phase) || !of_a_canary(phase)) rollout.updated = 0;
     rollout.phase = phase;
     rollout.since = seen_.now;
     rollout.progressed.reset();
     rollout.bytes_fetched = 0;
-    rollout.updated = 0;
   }
   if (phase == Phase::kRetiring) {
     Await({"Retiring", "the pods of the revision before are finishing their requests", false});

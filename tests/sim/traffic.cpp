@@ -63,8 +63,9 @@ void Traffic::Tell(const std::string& uid, api::Report& report) {
 
 bool Traffic::Counts(const std::string& uid) const {
   const auto found = fronts_.find(uid);
-  return weather_.requests > 0 && found != fronts_.end() && found->second.split.Counts() &&
-         network_.IsRouted(uid);
+  if (found == fronts_.end()) return false;
+  const auto& split = found->second.split;
+  return weather_.requests > 0 ? split.Counts() && network_.IsRouted(uid) : split.Probes(Now());
 }
 
 void Traffic::Count() {
@@ -81,6 +82,11 @@ void Traffic::Count(const std::string& uid, Front& front) {
     const auto version = ledger_.version_of.find(revision);
     return version != ledger_.version_of.end() && versions.contains(version->second) ? 0.3 : 0;
   };
+  if (weather_.requests == 0) {
+    const double errors = rate(weather_.failing, pod->meta.revision);
+    for (api::Time second = from; second < Now(); second += 1s) front.split.Idle(errors, second);
+    return;
+  }
   plan::testing::Load load{.requests = static_cast<double>(weather_.requests),
                            .stable_errors = rate(weather_.failing, pod->meta.revision),
                            .stable_slow = rate(weather_.slow, pod->meta.revision)};

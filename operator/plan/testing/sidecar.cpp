@@ -115,8 +115,12 @@ void Sidecar::Serve(const Load& load, api::Time now) {
   }
 }
 
+bool Sidecar::Probes(api::Time now) const {
+  return !body_.is_null() && body_.contains("probeSeconds") && now < expires_;
+}
+
 void Sidecar::Idle(double golden_errors, api::Time now) {
-  if (body_.is_null() || !body_.contains("probeSeconds") || now >= expires_) return;
+  if (!Probes(now)) return;
   const double probes = 1 / body_["probeSeconds"].get<double>();
   probes_ += probes;
   bad_probes_ += probes * golden_errors;

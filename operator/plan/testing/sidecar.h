@@ -47,6 +47,7 @@ class Sidecar {
   // A second in which nobody asks this pod anything: it makes golden requests of itself if it was told to,
   // of which that share fails.
   void Idle(double golden_errors, api::Time now);
+  bool Probes(api::Time now) const;
   void Tell(api::Report& report, api::Time now) const;
 
   double WeightInForce(api::Time now) const;
