@@ -52,6 +52,26 @@ class Rollouts : public RolloutFixture {
   }
 };
 
+TEST_F(Rollouts, AreRetriedWithPodsOfTheirOwn) {
+  Serve(2);
+  const std::string second = Ask("v2", Waiting());
+  Pass(6, seconds(1));
+  ASSERT_EQ(cluster.Pods(second).size(), 1U);
+  const std::string old = cluster.Pods(second).front()->meta.uid;
+  Set({{"retry", "1"}});
+  cluster.behaviours[second] = Good('b');  // the old one passes now, too
+  cluster.after_write = [&] {
+    for (const api::Pod* pod : cluster.Pods(second)) {
+      if (pod->meta.uid == old) {
+        EXPECT_TRUE(pod->digest.empty()) << "let in by the try before";
+      }
+    }
+  };
+  Until([&] { return cluster.status().rollout.reason == "Retrying"; });
+  Until([&] { return phase() == Phase::kComplete && cluster.status().stable_revision == second; });
+  for (const api::Pod* pod : cluster.Pods(second)) EXPECT_NE(pod->meta.uid, old);
+}
+
 TEST_F(Rollouts, ReplaceOnePodAfterTheOther) {
   Serve(4);
   const std::string second = Ask("v2");
