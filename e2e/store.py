@@ -6,13 +6,15 @@ import collections
 import threading
 import time
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
 
 
 class Store:
-    """Serves what is in `files` by name. `asked` counts the requests. Safe to change while it serves."""
+    """Serves what is in `files` by name, and then what is in `folder`. `asked` counts the requests. Safe to change while it serves."""
 
     def __init__(self, address: str):
         self.files: dict[str, bytes] = {}
+        self.folder: Path | None = None
         self.asked: collections.Counter[str] = collections.Counter()
         self._slow: dict[str, float] = {}
         self._server = ThreadingHTTPServer((address, 0), self._handler())
@@ -30,6 +32,10 @@ class Store:
         host, port = self._server.server_address[:2]
         return f"http://{host}:{port}/{name}"
 
+    def _stored(self, name: str) -> bytes | None:
+        file = self.folder / name if self.folder and name else None
+        return file.read_bytes() if file and file.is_file() else None
+
     def close(self) -> None:
         self._server.shutdown()
         self._server.server_close()
@@ -45,7 +51,7 @@ class Store:
                 name = self.path.lstrip("/")
                 store.asked[name] += 1
                 time.sleep(store._slow.get(name, 0))
-                data = store.files.get(name)
+                data = store.files.get(name) or store._stored(name)
                 body = data if data is not None else b"no such file"
                 self.send_response(200 if data is not None else 404)
                 self.send_header("Content-Length", str(len(body)))

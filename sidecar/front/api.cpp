@@ -55,7 +55,6 @@ struct Api::Context {
   std::chrono::nanoseconds queued{};
   std::chrono::nanoseconds compute{};
   Placement placement;
-  std::string candidate;  // whose revision it was handed to
   std::shared_ptr<Mirror::Kept> mirror;
   Hop hop = Hop::kNone;
   bool counted = false;
@@ -243,7 +242,6 @@ void Api::serve(const std::shared_ptr<http::Exchange>& exchange) {
 void Api::hand_over(const std::shared_ptr<http::Exchange>& exchange, Context& context) {
   const auto deadline = split_.hop_deadline(
       exchange->started + std::chrono::duration_cast<http::Exchange::Clock::duration>(context.timeout));
-  context.candidate = split_.candidate();
   const auto sent = split_.hand_over(
       context.placement,
       {.head = hop_head(exchange->request, context.id, deadline - http::Exchange::Clock::now(), false),
@@ -254,8 +252,8 @@ void Api::hand_over(const std::shared_ptr<http::Exchange>& exchange, Context& co
          handed_over(exchange, context, std::move(result));
        }});
   if (!sent && context.placement.asked) {
-    return exchange->respond(
-        busy(std::format("no pod of revision '{}' can take the request; try again", context.candidate)));
+    return exchange->respond(busy(
+        std::format("no pod of revision '{}' can take the request; try again", context.placement.candidate)));
   }
   if (!sent) return serve_here(exchange, context);
   context.hop = Hop::kOut;
@@ -273,7 +271,7 @@ void Api::handed_over(const std::shared_ptr<http::Exchange>& exchange, Context& 
     context.hop = Hop::kBack;
     return serve_here(exchange, context);
   }
-  exchange->respond(result ? *std::move(result) : hop_failed(result.error(), context.candidate));
+  exchange->respond(result ? *std::move(result) : hop_failed(result.error(), context.placement.candidate));
 }
 
 void Api::count(Context& context, Verdict verdict, std::chrono::duration<double> took) {
@@ -407,7 +405,8 @@ void Api::finish(Request& request, Response& response, http::Exchange::Clock::ti
   const auto took = std::chrono::duration<double>(http::Exchange::Clock::now() - started);
   response.fields.emplace_back("x-request-id", id);
   const auto hop = context != nullptr ? context->hop : Hop::kNone;
-  const auto& revision = hop == Hop::kOut ? context->candidate : lifecycle_.config().identity.revision;
+  const auto& revision =
+      hop == Hop::kOut ? context->placement.candidate : lifecycle_.config().identity.revision;
   response.fields.emplace_back("x-pilotlight-revision", revision);
   if (hop == Hop::kMirror) {
     metrics_.mirrored(response.status);

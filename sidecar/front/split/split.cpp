@@ -87,7 +87,7 @@ Placement Split::uncounted(Unsplit why) {
 Placement Split::asked_for(std::string_view revision) const {
   if (revision == settings_.revision) return {.asked = true};
   if (!document_->revision.empty() && revision == document_->revision)
-    return {.at_peer = true, .asked = true};
+    return {.at_peer = true, .asked = true, .candidate = document_->revision};
   auto there = std::format("'{}' (stable)", settings_.revision);
   if (!document_->revision.empty()) there += std::format(" and '{}' (candidate)", document_->revision);
   return {.refusal =
@@ -115,7 +115,8 @@ Placement Split::place(const http::Request& head, std::string_view id) {
           .mirrored = !candidate && falls_to_mirror(drawn, key, id),
           .arm = candidate ? Arm::kCandidate : Arm::kStable,
           .segment = tally_.segment(),
-          .session = drawn.session};
+          .session = drawn.session,
+          .candidate = candidate ? document_->revision : std::string()};
 }
 
 // Of each request by itself, in sticky mode, too: a share of few sessions would be none of the requests.
@@ -125,7 +126,9 @@ bool Split::falls_to_mirror(const Draw& drawn, std::string_view key, std::string
 }
 
 std::optional<HopClient::Sent> Split::hand_over(Placement& placement, HopRequest request) {
-  auto sent = client_.send(std::move(request));
+  // The pods are another candidate's if that has changed while the body came.
+  const bool same = placement.candidate == document_->revision;
+  auto sent = same ? client_.send(std::move(request)) : std::unexpected(Unsplit::kNoPeer);
   if (sent) {
     placement.pod = sent->pod_uid;
     return *std::move(sent);

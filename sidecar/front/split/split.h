@@ -27,6 +27,7 @@ struct Placement {
   std::optional<Arm> arm;  // nothing: it does not count
   std::uint64_t segment = 0;
   std::uint64_t session = 0;
+  std::string candidate;                  // the revision that it is at
   std::string pod;                        // that it was handed to; empty: this one
   std::optional<http::Response> refusal;  // it can be answered nowhere
 };
@@ -53,13 +54,12 @@ class Split {
 
   // Decides about a request for an inference, of which the head is here. `id` is the request's.
   Placement place(const http::Request& head, std::string_view id);
-  // Hands it over, if it is placed at a peer. Without one to take it, the placement becomes one for here.
+  // Hands it over, if it is placed at a peer. Without one to take it, or with another candidate by now, the
+  // placement becomes one for here.
   std::optional<HopClient::Sent> hand_over(Placement& placement, HopRequest request);
   // A handed-over request may have so much of its time until the hop has failed.
   Timers::Clock::time_point hop_deadline(Timers::Clock::time_point request_deadline) const;
   bool falls_back() const { return document_ && document_->fallback; }
-  // The candidate's revision, or "".
-  std::string_view candidate() const { return document_ ? std::string_view(document_->revision) : ""; }
 
   // What a request that counts has come to. Called once for each.
   void count(const Placement& placement, Verdict verdict, std::chrono::duration<double> took);

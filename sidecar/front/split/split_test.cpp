@@ -486,6 +486,22 @@ TEST_F(SplitTest, ACandidateThatNobodyAsksMakesGoldenRequestsOfItself) {
   await_probes("bad", 2);
 }
 
+TEST_F(SplitTest, WhoseCandidateIsReplacedWhileItsBodyComesIsAnsweredHere) {
+  run_with_weight(100);
+  for (const bool replaced : {true, false}) {
+    RawClient client(stable_.port_);
+    const auto body = infer_body(1);
+    client.send(
+        std::format("POST {} HTTP/1.1\r\nhost: x\r\nexpect: 100-continue\r\n{}content-length: {}\r\n\r\n",
+                    kInfer, kJson, body.size()));
+    ASSERT_EQ(client.read(true).status, 100) << "it is placed";
+    ASSERT_EQ(split(100, [&](json& b) { b["peers"][0]["revision"] = replaced ? "r3" : "r2"; }).status, 200);
+    client.send(body);
+    EXPECT_EQ(who(client.read()), replaced ? "200 r1" : "200 r2");
+    ASSERT_EQ(split(100).status, 200);
+  }
+}
+
 TEST_F(SplitTest, TheHopTakesInferencesAndNothingElse) {
   run();
   const HopIdentity caller;
