@@ -190,7 +190,7 @@ bool Planner::IsConfirmed() {
   if (hop_failures_ == 0) return true;
   if (!canary.failing_since) canary.failing_since = seen_.now;
   const api::Time sure = *canary.failing_since + kConfirmAfter;
-  if (seen_.now >= sure && !canary.lost_sight) return true;
+  if (seen_.now >= sure) return true;
   AgainAt(sure);
   return false;
 }

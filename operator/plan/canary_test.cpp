@@ -145,7 +145,10 @@ TEST_F(Canaries, ThatTheUserPromotesSkipTheirSteps) {
   const std::string second = Ask("v2");
   UntilStep(1);
   Set({{"promote", second}});
-  UntilPromoted(second);
+  Until([&] {
+    EXPECT_EQ(cluster.status().rollout.ignored, "");
+    return phase() == Phase::kComplete && cluster.status().stable_revision == second;
+  });
   EXPECT_EQ(canary().step, 1);
   EXPECT_EQ(cluster.status().rollout.ignored, "");
 }
@@ -239,6 +242,19 @@ TEST_F(Canaries, AreLeftAtOnceForTheirSuccessor) {
   UntilPromoted(third);
   EXPECT_EQ(Size(second), 0);
   EXPECT_FALSE(cluster.status().FindRevision(second)->split_until);
+}
+
+TEST_F(Canaries, AreOffBeforeTheirSuccessorGetsAnything) {
+  Serve(4);
+  const std::string second = Ask("v2");
+  UntilStep(1);
+  cluster.orders_arrive = false;  // so that nobody hears that it is off
+  const std::string third = Ask("v3", Good('c'));
+  Until([&] { return cluster.status().rollout.reason == "Superseding"; });
+  Pass(20, seconds(2), [&] { EXPECT_EQ(phase(), Phase::kProving); });
+  EXPECT_EQ(cluster.Find(third)->traffic, kTrafficNone);
+  cluster.orders_arrive = true;
+  UntilPromoted(third);
 }
 
 TEST_F(Canaries, EndWhenTheUserGoesBack) {
@@ -503,18 +519,17 @@ TEST_F(Canaries, WhoseStepIsTakenOutOfTheSpecWhileHeldStayAsTheyAre) {
 
 TEST_F(Canaries, WhoseOnlyPodIsOutOfReachAreNotTakenBackForIt) {
   Serve(2);
-  Steps({{{"weight", 50}, {"pause", "20s"}}});
+  Steps({{{"weight", 20}, {"pause", "20s"}}});
   const std::string second = Ask("v2");
   UntilStep(1);
   // Nobody who is handed to it is answered, nor is the operator.
   cluster.behaviours[second].errors = 1;
   cluster.behaviours[second].unanswered = true;
-  cluster.Wait(seconds(3));
-  cluster.Reconcile();
-  EXPECT_NE(phase(), Phase::kAborted);
+  Pass(7, seconds(1), [&] { EXPECT_NE(phase(), Phase::kAborted); });
+  EXPECT_TRUE(canary().failing_since);
   cluster.behaviours[second].unreachable = true;
   Until([&] { return canary().desired == 0 && canary().applied == 0; });
-  EXPECT_NE(phase(), Phase::kAborted);
+  Pass(12, seconds(1), [&] { EXPECT_NE(phase(), Phase::kAborted); });
   cluster.behaviours[second] = Good('b');
   UntilPromoted(second);
 }
@@ -526,7 +541,35 @@ TEST_F(Canaries, ThatAnswerNobodyButTheOperatorAreTakenBack) {
   UntilStep(1);
   cluster.behaviours[second].errors = 1;
   cluster.behaviours[second].unanswered = true;
+  Until([&] { return canary().failing_since.has_value(); });
+  const api::Time failing = *canary().failing_since;
   Until([&] { return phase() == Phase::kAborted; });
+  EXPECT_GE(cluster.now, failing + seconds(8)) << "it may be a pod that is out of reach";
+}
+
+TEST_F(Canaries, WhoseAnswersAreErrorsAreTakenBackAtOnce) {
+  Serve(2);
+  Steps({{{"weight", 50}, {"pause", "20s"}}});
+  const std::string second = Ask("v2");
+  UntilStep(1);
+  cluster.behaviours[second].errors = 1;
+  Until([&] {
+    EXPECT_FALSE(canary().failing_since);
+    return phase() == Phase::kAborted;
+  });
+}
+
+TEST_F(Canaries, ThatWerePromotedKeepAllPodsUntilThoseBeforeThemAreGone) {
+  Serve(4);
+  const std::string second = Ask("v2");
+  Until([&] { return cluster.status().stable_revision == second; });
+  cluster.Apply({{"replicas", 1}});
+  Until([&] {
+    if (!cluster.Pods(first).empty()) {
+      EXPECT_EQ(Size(second), 4) << "they hand it all they get";
+    }
+    return Size(first) == 0 && Size(second) == 1;
+  });
 }
 
 }  // namespace

@@ -138,5 +138,14 @@ TEST(Hold, GrowsWithReplicasAndShrinksOnlyBehindWhatServes) {
   EXPECT_EQ(Hold(fewer, {3, 3, 3}, {2, 0, 0}), 2);
 }
 
+// Three pods are still there, of which two are to go.
+TEST(Roll, CountsOnNoPodThatIsToGo) {
+  const Bounds bounds{.replicas = 4, .surge = 1, .unavailable = 0};
+  const Sizes sizes =
+      Roll(bounds, {.replicas = 3, .ready = 3, .serving = 3}, {.replicas = 1, .ready = 3, .serving = 3});
+  EXPECT_EQ(sizes.to, 2);
+  EXPECT_EQ(sizes.from, 3);
+}
+
 }  // namespace
 }  // namespace pilotlight::plan

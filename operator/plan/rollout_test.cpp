@@ -568,6 +568,123 @@ TEST_F(Rollouts, TakeBackWhatWasAboutToLeaveAndStillServesWhereNothingIsStable) 
   EXPECT_EQ(cluster.status().stable_revision, second);
 }
 
+TEST_F(Rollouts, WhatWasGivenUpIsNotStableThoughItServesOn) {
+  Serve(4);
+  const std::string second = Ask("v2");
+  Half(second, 2);
+  Set({{"abort", second}});
+  cluster.Reconcile();
+  ASSERT_TRUE(cluster.status().FindRevision(second)->aborted);
+  std::erase_if(cluster.replica_sets, [&](const api::ReplicaSet& rs) { return rs.meta.name == first; });
+  ASSERT_EQ(Serving(second), 2);
+  cluster.Reconcile();
+  EXPECT_EQ(cluster.status().stable_revision, "");
+}
+
+TEST_F(Rollouts, WithoutAProofAreNotInTheServiceForALabelThatSomebodySets) {
+  for (const char* traffic : {kTrafficService, kTrafficSplit}) {
+    SCOPED_TRACE(traffic);
+    cluster = Cluster();
+    Serve(2);
+    Set({{"strategy", "Canary"}});
+    const std::string second = Ask("v2", Waiting());
+    Pass(3);
+    for (api::ReplicaSet& rs : cluster.replica_sets) {
+      if (rs.meta.name == second) rs.traffic = traffic;
+    }
+    Pass(10, seconds(1), [&] { EXPECT_EQ(phase(), Phase::kProving); });
+    EXPECT_EQ(Size(second), 1);
+    EXPECT_EQ(Serving(first), 2);
+  }
+}
+
+TEST_F(Rollouts, APodOnTrialThatSomebodyPutsIntoTheServiceIsNoMemberAndLeavesIt) {
+  Serve(2);
+  Set({{"paused", true}});
+  const std::string second = Ask("v2");
+  Set({{"paused", false}});
+  Until([&] { return !cluster.Pods(second).empty(); });
+  Set({{"paused", true}});
+  api::Pod& pod = *cluster.Pods(second).front();
+  pod.running = pod.ready = true;
+  pod.traffic = kTrafficService;
+  EXPECT_EQ(Serving(second), 0);
+  Pass(3);
+  EXPECT_EQ(cluster.Pods(second).front()->traffic, kTrafficNone);
+}
+
+TEST_F(Rollouts, ARevisionThatHasPassedBeforeIsNotCondemnedByPodsThatFail) {
+  Serve(2);
+  const std::string second = Ask("v2");
+  Until([&] { return phase() == Phase::kComplete && Size(first) == 0; });
+  ASSERT_EQ(Ask("v1.tar", Broken()), first);
+  Pass(60, seconds(2), [&] { EXPECT_NE(phase(), Phase::kFailed); });
+  EXPECT_EQ(cluster.status().FindRevision(first)->phase, api::RevisionPhase::kProven);
+  EXPECT_EQ(Serving(second), 2);
+}
+
+TEST_F(Rollouts, LeaveThePodsThatWereReplacedTheTimeForWhatIsOnItsWay) {
+  Serve(2);
+  const std::string second = Ask("v2");
+  Until([&] { return phase() == Phase::kRetiring; });
+  const api::Time since = *cluster.status().rollout.since;
+  Until([&] { return Size(first) == 0; });
+  EXPECT_GE(cluster.now, since + cluster.settings.scale_down_delay);
+}
+
+// Whether it takes pods of that revision, or takes it out of the Service.
+bool Takes(const Decision& decision, const api::ReplicaSet& rs) {
+  return std::ranges::any_of(decision.actions, [&](const Action& action) {
+    const auto* change = std::get_if<ChangeReplicaSet>(&action);
+    return change != nullptr && change->name == rs.meta.name &&
+           (change->replicas < rs.replicas || change->traffic == kTrafficNone);
+  });
+}
+
+TEST_F(Rollouts, CountOnNoPodThatItsReplicaSetIsJustTaking) {
+  Serve(4);
+  const std::string second = Ask("v2");
+  Until([&] { return Serving(second) == 2 && Takes(Plan(cluster.Observe()), *cluster.Find(first)); });
+  Observed seen = cluster.Observe();
+  for (api::ReplicaSet& rs : seen.replica_sets) {
+    if (rs.meta.name == second) rs.current_replicas = 1;  // of which two pods are still listed as ready
+  }
+  EXPECT_FALSE(Takes(Plan(seen), *cluster.Find(first)));
+}
+
+TEST_F(Rollouts, ThatAreTakenBackStayWhileTheStablePodsAreToldToBeFewer) {
+  Serve(3);
+  const std::string second = Ask("v2");
+  Half(second, 1);
+  Observed seen = cluster.Observe();
+  ASSERT_EQ(Serving(first), 3);
+  seen.model.spec.rollout.abort = second;
+  for (api::ReplicaSet& rs : seen.replica_sets) {
+    if (rs.meta.name == first) rs.replicas = 1;  // as it was told, and has yet to do
+  }
+  EXPECT_FALSE(Takes(Plan(seen), *cluster.Find(second)));
+}
+
+TEST_F(Rollouts, ReplaceNoPodThatDriftsWhileOthersComeAndGo) {
+  Serve(3);
+  const std::string second = Ask("v2");
+  Half(second, 1);
+  Observed seen = cluster.Observe();
+  ASSERT_EQ(Serving(first), 3);
+  seen.reports.at(cluster.Pods(first).front()->meta.uid).recheck_failure =
+      api::Failure{"Pod", "GoldenMismatch", "Ready", "other answers", "Look at the node"};
+  for (const Action& action : Plan(seen).actions) EXPECT_FALSE(std::holds_alternative<Delete>(action));
+}
+
+TEST_F(Rollouts, WithoutAHistoryKeepTheRevisionThatIsAskedForThoughItFailed) {
+  Serve(2);
+  Set({{"revisionHistoryLimit", 0}});
+  const std::string second = Ask("v2", Broken());
+  Until([&] { return phase() == Phase::kFailed && Size(second) == 0; });
+  Pass(30, seconds(2));
+  EXPECT_NE(cluster.Find(second), nullptr);
+}
+
 TEST_F(Rollouts, TakeNoPodOutWhoseReplicaSetIsAnotherThanWasSeen) {
   Serve(2);
   Observed seen = cluster.Observe();

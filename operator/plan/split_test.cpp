@@ -2,6 +2,11 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <algorithm>
+#include <string>
+#include <vector>
+
+#include "operator/plan/plan.h"
 #include "operator/plan/testing/canaries.h"
 
 namespace pilotlight::plan::testing {
@@ -110,6 +115,132 @@ TEST_F(Canaries, ThatWereReplacedComeBackWithoutHandingOnWhatTheyGet) {
   Until([&] { return cluster.Find(first)->traffic == kTrafficService; });
   for (const api::Pod* pod : cluster.Pods(first))
     EXPECT_EQ(cluster.sidecars.at(pod->meta.uid).WeightInForce(cluster.now), 0);
+}
+
+// What is decided about a canary at 50 % with two pods of each side, of which the operator sees something
+// else than is so.
+class Orders : public Canaries {
+ protected:
+  Orders() {
+    Serve(4);
+    Steps({{{"weight", 50}, {"pause", "1h"}}, {{"weight", 60}}});
+    second = Ask("v2");
+    UntilStep(1);
+    seen = cluster.Observe();
+    fronts = cluster.Pods(first);
+    callees = cluster.Pods(second);
+  }
+  api::Pod& Seen(const api::Pod* pod) {
+    return *std::ranges::find(seen.pods, pod->meta.name, [](const api::Pod& one) { return one.meta.name; });
+  }
+  api::Report& ReportOf(const api::Pod* pod) { return seen.reports.at(pod->meta.uid); }
+  // What the stable pods are told of a decision.
+  std::vector<nlohmann::json> ToFronts(const Decision& decision) const {
+    std::vector<nlohmann::json> bodies;
+    for (const Order& order : decision.orders) {
+      if (order.revision == first) bodies.push_back(order.body);
+    }
+    return bodies;
+  }
+  // They are told less, and of one peer, which is not `gone`.
+  void ExpectOnlyTheOther(const Decision& decision, const api::Pod* gone) {
+    const auto bodies = ToFronts(decision);
+    EXPECT_EQ(bodies.size(), 4U);
+    for (const auto& body : bodies) {
+      EXPECT_EQ(body["weight"], 25);
+      ASSERT_EQ(body["peers"].size(), 1U);
+      EXPECT_NE(body["peers"][0]["podUID"], gone->meta.uid);
+    }
+  }
+
+  std::string second;
+  Observed seen;
+  std::vector<api::Pod*> fronts;
+  std::vector<api::Pod*> callees;
+};
+
+TEST_F(Orders, AreNotGivenWhereAllIsAsItShallBe) {
+  EXPECT_THAT(Plan(seen).orders, ::testing::IsEmpty());
+}
+
+TEST_F(Orders, AreNotForStablePodsThatGetNoRequests) {
+  for (const bool running : {true, false}) {
+    SCOPED_TRACE(running);
+    seen = cluster.Observe();
+    Seen(fronts[0]).ready = false;
+    Seen(fronts[0]).running = running;
+    const Decision decision = Plan(seen);
+    EXPECT_THAT(ToFronts(decision), ::testing::IsEmpty());
+    EXPECT_EQ(decision.orders.size(), 2U) << "who is called by three now";
+    for (const Order& order : decision.orders) EXPECT_EQ(order.body["callers"].size(), 3U);
+  }
+}
+
+TEST_F(Orders, NameNoPodThatIsNotBound) {
+  Seen(callees[0]).digest.clear();
+  ExpectOnlyTheOther(Plan(seen), callees[0]);
+}
+
+TEST_F(Orders, NameNoPodThatWasTakenOut) {
+  Seen(callees[0]).traffic = kTrafficNone;
+  ExpectOnlyTheOther(Plan(seen), callees[0]);
+}
+
+TEST_F(Orders, NameNoPodWithoutACertificate) {
+  ReportOf(callees[0]).hop_certificate.clear();
+  ExpectOnlyTheOther(Plan(seen), callees[0]);
+}
+
+TEST_F(Orders, ForMoreWeightWaitForTheLastPodThatHasToLetCallersIn) {
+  for (const api::Pod* pod : callees) ReportOf(pod).split.id = "another";
+  for (const api::Pod* pod : fronts) {
+    ReportOf(pod).split.id = "another";
+    ReportOf(pod).split.weight = ReportOf(pod).split.weight_in_force = 0;
+  }
+  const Decision decision = Plan(seen);
+  EXPECT_THAT(ToFronts(decision), ::testing::IsEmpty());
+  EXPECT_EQ(decision.orders.size(), 2U);
+}
+
+TEST_F(Orders, ThatHaveExpiredAreNotAppliedAnyMore) {
+  ReportOf(fronts[0]).split.weight_in_force = 0;
+  const Decision decision = Plan(seen);
+  ASSERT_TRUE(decision.status);
+  EXPECT_EQ(decision.status->rollout.canary->applied, 0);
+}
+
+TEST_F(Orders, AreNotAllThatWhatAnEarlierStepHasShownLeadsTo) {
+  auto& canary = *seen.model.status.rollout.canary;
+  canary.step = 2;
+  canary.segments = {
+      {.step = 1,
+       .weight = 50,
+       .candidate = 100,
+       .stable = 100,
+       .metrics = {{.metric = "errors", .pod = callees[0]->meta.name, .requests = 50, .bad = 10},
+                   {.metric = "errors", .pod = callees[1]->meta.name, .requests = 50, .bad = 10},
+                   {.metric = "errors", .requests = 100}}}};
+  const Decision decision = Plan(seen);
+  ASSERT_TRUE(decision.status);
+  const auto& aborted = decision.status->FindRevision(second)->aborted;
+  ASSERT_TRUE(aborted);
+  EXPECT_EQ(aborted->reason, "MoreErrors");
+}
+
+// It is in the Service already, and one of the stable pods is missing, so that it must serve on.
+TEST_F(Canaries, ThatAreTakenBackInTheServiceAreHandedNothingFromThenOn) {
+  Serve(2);
+  const std::string second = Ask("v2");
+  Until(
+      [&] { return phase() == api::Phase::kPromoting && cluster.Find(second)->traffic == kTrafficService; });
+  Behaviour gone = Good();
+  gone.ready = false;
+  cluster.pod_behaviours[cluster.Pods(first).front()->meta.name] = gone;
+  cluster.Kubernetes();
+  Set({{"abort", second}});
+  Pass(20, seconds(1));
+  EXPECT_EQ(cluster.Find(second)->traffic, kTrafficService);
+  EXPECT_EQ(cluster.sidecars.at(cluster.Pods(first).back()->meta.uid).WeightInForce(cluster.now), 0);
 }
 
 }  // namespace

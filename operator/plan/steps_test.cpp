@@ -28,6 +28,7 @@ TEST(Steps, TakeAsManyPodsAsTheirShareRoundedUp) {
   EXPECT_EQ(PodsFor(10, 5), 1);
   EXPECT_EQ(PodsFor(10, 25), 3);
   EXPECT_EQ(PodsFor(10, 100), 10);
+  EXPECT_EQ(WeightFor(0, 0), 0);
   for (std::int64_t replicas = 1; replicas <= 40; ++replicas) {
     for (std::int64_t pods = 1; pods <= replicas; ++pods) {
       const std::int64_t weight = WeightFor(replicas, pods);
