@@ -575,6 +575,7 @@ TEST_F(Rollouts, WhatWasGivenUpIsNotStableThoughItServesOn) {
   Set({{"abort", second}});
   cluster.Reconcile();
   ASSERT_TRUE(cluster.status().FindRevision(second)->aborted);
+  Ask("v3", Waiting());
   std::erase_if(cluster.replica_sets, [&](const api::ReplicaSet& rs) { return rs.meta.name == first; });
   ASSERT_EQ(Serving(second), 2);
   cluster.Reconcile();
@@ -683,6 +684,21 @@ TEST_F(Rollouts, WithoutAHistoryKeepTheRevisionThatIsAskedForThoughItFailed) {
   Until([&] { return phase() == Phase::kFailed && Size(second) == 0; });
   Pass(30, seconds(2));
   EXPECT_NE(cluster.Find(second), nullptr);
+}
+
+TEST_F(Rollouts, RememberWhatFailedLongerThanTheyKeepIt) {
+  Serve(2);
+  Set({{"revisionHistoryLimit", 0}});
+  const std::string second = Ask("v2", Broken());
+  cluster.Run();
+  const std::string third = Ask("v3", Good('c'));
+  Until([&] { return phase() == Phase::kComplete && cluster.Find(second) == nullptr; });
+  Pass(3, seconds(1));
+  ASSERT_EQ(Ask("v2", Broken()), second);
+  Pass(1);
+  EXPECT_EQ(phase(), Phase::kFailed);
+  EXPECT_EQ(cluster.Find(second), nullptr) << "no pod is lost on it again";
+  EXPECT_EQ(cluster.status().stable_revision, third);
 }
 
 TEST_F(Rollouts, TakeNoPodOutWhoseReplicaSetIsAnotherThanWasSeen) {
