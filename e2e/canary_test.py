@@ -25,8 +25,8 @@ ANALYSIS = {"minRequests": 60, "maxErrorRate": 0.05, "maxSlowRate": 0.1, "maxDis
 MOST_SIGMAS = 4.5
 
 
-def spec(uri, replicas=2, steps=STEPS, analysis=ANALYSIS, node=None, **rollout):
-    canary = {"steps": steps, "analysis": analysis}
+def spec(uri, replicas=2, steps=STEPS, analysis=ANALYSIS, node=None, capacity="Full", **rollout):
+    canary = {"steps": steps, "analysis": analysis, "stableCapacity": capacity}
     pods = {"template": {"nodeSelector": {"kubernetes.io/hostname": node}}} if node else {}
     return {"model": {"uri": uri}, "replicas": replicas, "rollout": {"strategy": "Canary", "canary": canary, **rollout}, **pods}
 
@@ -218,6 +218,26 @@ def test_the_user_holds_promotes_and_aborts(canaries, store, folder):
     canaries.load.wait_for(120)
     canaries.kube.apply(manifest(canaries.name, spec(uri, steps=wait, abort=third)))
     canaries.await_aborted(third, {"AbortedByUser"})
+
+
+def test_the_stable_revision_makes_room(canaries, store, folder):
+    """With the pods that a rolling update would have."""
+    steps = [{"weight": 50, "pause": "5s"}, {"weight": 100, "pause": "5s"}]
+    options = {"steps": steps, "rollingUpdate": {"maxSurge": 1}, "capacity": "Proportional"}
+    follow = Follow(canaries.kube.namespace, "replicasets", "--selector", f"app.kubernetes.io/instance={canaries.name}")
+    try:
+        canaries.await_promoted(canaries.ask_for(store.put("canary-3.tar", bundles.scale(folder, 3.0)), 3.0, **options))
+        bad = canaries.ask_for(store.put("trap-fails.tar", bundles.trap(folder, 2.5, "fails")), None, **options)
+        canaries.await_aborted(bad, BAD["fails"])
+        canaries.factors[bad] = 2.5
+    finally:
+        follow.close()
+    pods, seen = {}, set()
+    for _, _, rs in follow.events:
+        pods[rs["metadata"]["name"]] = rs["spec"]["replicas"]
+        seen.add(tuple(sorted(pods.values())))
+    assert max(sum(sizes) for sizes in seen) == 3, seen
+    assert (1, 2) in seen, "nobody has made room"
 
 
 def test_where_nobody_asks_golden_requests_are_what_is_known(kube, store, folder, deploy):

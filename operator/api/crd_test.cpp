@@ -94,6 +94,7 @@ TEST(Crd, ItsDefaultsAreThoseOfTheCode) {
   EXPECT_EQ(Default(base + "/rollout/properties/strategy"), spec.rollout.strategy);
   const std::string canary = base + "/rollout/properties/canary/properties";
   EXPECT_EQ(Default(canary + "/fallback"), Canary().fallback);
+  EXPECT_EQ(Default(canary + "/stableCapacity"), Canary().stable_capacity);
   EXPECT_EQ(Default(canary + "/steps/items/properties/pause"), FormatDuration(CanaryStep().pause));
   const std::string analysis = canary + "/analysis/properties";
   EXPECT_EQ(Default(analysis + "/minRequests"), Analysis().min_requests);
@@ -104,7 +105,7 @@ TEST(Crd, ItsDefaultsAreThoseOfTheCode) {
   Walk(Schema()["properties"]["spec"], "spec", [&](const json& schema, const std::string& path) {
     if (schema.contains("default")) defaulted.insert(path);
   });
-  EXPECT_EQ(defaulted.size(), 17U) << "a new default needs its C++ value, or revisions get new names";
+  EXPECT_EQ(defaulted.size(), 18U) << "a new default needs its C++ value, or revisions get new names";
 }
 
 TEST(Crd, HasEveryTemplateFieldThatTheCodeReads) {

@@ -102,6 +102,7 @@ struct Canary {
   std::string session_header;     // empty: each request for itself
   bool allow_revision_header = false;
   std::string fallback = "Local";
+  std::string stable_capacity = "Full";
   Analysis analysis;
 };
 

@@ -209,6 +209,7 @@ void ReadCanary(Reader in, Canary& out) {
   in.Object("sticky", [&](Reader sticky) { sticky.Read("header", out.session_header); });
   in.Read("allowRevisionHeader", out.allow_revision_header);
   in.Read("fallback", out.fallback);
+  in.Read("stableCapacity", out.stable_capacity);
   in.Object("analysis", [&](Reader analysis) {
     analysis.Read("minRequests", out.analysis.min_requests);
     analysis.Read("falseAbortProbability", out.analysis.false_abort_probability);

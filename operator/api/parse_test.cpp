@@ -111,6 +111,7 @@ TEST(Parse, ReadsACanary) {
              "rollout": {"strategy": "Canary", "promote": "digits-x",
                          "canary": {"steps": [{"weight": 5, "pause": "10m"}, {"weight": 50, "pause": "UntilPromoted"}, {"weight": 100}],
                                     "sticky": {"header": "x-session-id"}, "allowRevisionHeader": true, "fallback": "Off",
+                                    "stableCapacity": "Proportional",
                                     "analysis": {"minRequests": 50, "falseAbortProbability": 0.05, "maxRatio": 2,
                                                  "maxErrorRate": 0.01, "maxSlowRate": 0.1, "maxDisagreementRate": 0.02,
                                                  "latencyThresholdMilliseconds": 250}}}}})"));
@@ -128,6 +129,7 @@ TEST(Parse, ReadsACanary) {
   EXPECT_EQ(rollout.canary->session_header, "x-session-id");
   EXPECT_TRUE(rollout.canary->allow_revision_header);
   EXPECT_EQ(rollout.canary->fallback, "Off");
+  EXPECT_EQ(rollout.canary->stable_capacity, "Proportional");
   EXPECT_EQ(rollout.canary->analysis.min_requests, 50);
   EXPECT_EQ(rollout.canary->analysis.false_abort_probability, 0.05);
   EXPECT_EQ(rollout.canary->analysis.max_ratio, 2);

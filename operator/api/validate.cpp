@@ -22,6 +22,7 @@ constexpr std::array kFormats = {"", "TorchScript", "ONNX", "AOTInductor"};
 constexpr std::array kPolicies = {"Require", "Warn", "Off"};
 constexpr std::array kStrategies = {"RollingUpdate", "Canary"};
 constexpr std::array kFallbacks = {"Local", "Off"};
+constexpr std::array kCapacities = {"Full", "Proportional"};
 constexpr std::array kActivations = {"", "softmax", "none"};
 constexpr std::array kOwnLabels = {"app.kubernetes.io/name", "app.kubernetes.io/instance",
                                    "app.kubernetes.io/managed-by"};
@@ -230,6 +231,8 @@ void CheckCanary(Checker& check, const Canary& canary) {
                 path + ".sticky.header",
                 "must be the name of a header in lower case, and none that begins with x-pilotlight-");
   check.Require(IsOneOf(kFallbacks, canary.fallback), path + ".fallback", "must be Local or Off");
+  check.Require(IsOneOf(kCapacities, canary.stable_capacity), path + ".stableCapacity",
+                "must be Full or Proportional");
   const bool mirrors =
       std::ranges::any_of(canary.steps, [](const CanaryStep& step) { return step.mirror > 0; });
   check.Require(!mirrors || canary.fallback != "Off", path,

@@ -56,6 +56,25 @@ api::Canary Planner::Rules() const {
   return model_.spec.rollout.canary.value_or(api::Canary());
 }
 
+// Whether the stable revision makes room for the candidate.
+bool Planner::IsProportional() const {
+  return Rules().stable_capacity == "Proportional";
+}
+
+bool Planner::HasHeardOfAll(const api::ReplicaSet& rs) const {
+  return std::ranges::none_of(fleet_.Pods(rs.meta.name), [&](const api::Pod* pod) {
+    return pod->ready && fleet_.ReportOf(*pod) == nullptr;
+  });
+}
+
+// The candidate's pods for which stable ones have made room: they take their place, though they are in no
+// Service.
+std::int64_t Planner::CountHandedTo() const {
+  const api::ReplicaSet* rs = fleet_.Find(next_.candidate_revision);
+  const bool splits = rs != nullptr && rs->traffic == kTrafficSplit && !stable_.empty();
+  return splits && IsProportional() ? std::ssize(Peers(*rs)) : 0;
+}
+
 // What the sidecars call the present step's counters.
 std::string Planner::SegmentLabel(std::int64_t weight) const {
   const api::CanaryStatus& canary = *next_.rollout.canary;
@@ -87,6 +106,9 @@ void Planner::KeepCanary() {
   canary->replicas = std::max(canary->replicas, model_.spec.replicas);
   wanted_ = canary->replicas;
   bounds_ = {.replicas = wanted_, .surge = wanted_, .unavailable = 0};
+  if (IsProportional())
+    // At least what is worth one percent.
+    bounds_.surge = std::clamp(BoundsOf(model_.spec.rollout, wanted_).surge, (wanted_ + 99) / 100, wanted_);
   steps_ = StepsOf(model_.spec.rollout, wanted_);
 }
 
@@ -102,7 +124,14 @@ void Planner::Canary(const api::ReplicaSet& rs) {
   }
   // Held before it began: as it was proven. Held, and then its step was taken out of the spec: as it is.
   const bool begun = canary.step > 0 || canary.promoting;
-  const std::int64_t weight = canary.promoting ? 100 : Step() != nullptr ? Step()->weight : canary.desired;
+  const api::ReplicaSet& stable = *fleet_.Find(stable_);
+  const std::int64_t peers = std::ssize(Peers(rs));
+  std::int64_t weight = canary.promoting ? 100 : Step() != nullptr ? Step()->weight : canary.desired;
+  // Those that have made room cannot take back more than they can answer, be it that the steps are others
+  // now.
+  if (IsProportional())
+    weight =
+        std::max(weight, std::min(WeightFor(wanted_, peers), WeightFor(wanted_, wanted_ - stable.replicas)));
   const std::int64_t size = begun ? PodsFor(wanted_, weight) : rs.replicas;
 
   // Before anything else is done: what is taken back gets nothing more.
@@ -112,22 +141,32 @@ void Planner::Canary(const api::ReplicaSet& rs) {
   if (!fails) canary.failing_since.reset();
   if (fails && IsConfirmed()) return Abort({verdict.reason, canary.message});
 
-  Keep(*fleet_.Find(stable_), wanted_);
-  // It never shrinks: requests are handed to each of its pods, and which of them would go is not ours to
-  // choose.
-  if (rs.replicas < size) Change(rs, size, rs.traffic, rs.digest);
+  // The candidate never shrinks: requests are handed to each of its pods, and which of them would go is not
+  // ours to choose.
+  CanarySizes sizes{.stable = wanted_, .candidate = std::max(rs.replicas, size)};
+  if (IsProportional()) {
+    const std::int64_t relieved = std::min({canary.desired, canary.applied, LeastInForce(rs)});
+    sizes = {.stable = stable.replicas, .candidate = rs.replicas};
+    // An operator that has just been started knows of no weight yet.
+    if (HasHeardOfAll(rs) && HasHeardOfAll(stable)) sizes = Share(bounds_, sizes, size, relieved);
+    if (sizes.stable < stable.replicas) sizes.stable = ScaledDown(SideOf(stable), sizes.stable);
+    stable_is_full_ = std::min(stable.replicas, sizes.stable) >= wanted_;
+  }
+  Keep(stable, sizes.stable);
+  if (rs.replicas < sizes.candidate) Change(rs, sizes.candidate, rs.traffic, rs.digest);
   Admit(rs);
   ReplaceHopeless(rs);
   for (const api::Pod* pod : fleet_.Pods(target_)) Probe(*pod);
 
-  const std::int64_t peers = std::ssize(Peers(rs));
   if (peers > next_.rollout.updated) {
     next_.rollout.updated = peers;
-    canary.progressed = seen_.now;
+    canary.progressed = next_.rollout.progressed = seen_.now;
   }
-  // Traffic moves to capacity that is there.
+  // Traffic moves to capacity that is there; and where there is no room for all of it yet, as far as it goes.
+  const std::int64_t possible =
+      sizes.candidate >= size ? weight : std::min(weight, WeightFor(wanted_, sizes.candidate));
   const bool obeyed =
-      HandOver(rs, peers >= size ? weight : std::min(canary.desired, WeightFor(wanted_, peers)));
+      HandOver(rs, peers >= sizes.candidate ? possible : std::min(canary.desired, WeightFor(wanted_, peers)));
   AgainAt(seen_.now + kLookEvery);
 
   const bool in_force = obeyed && peers >= size && canary.applied == weight;

@@ -6,6 +6,8 @@
 #include <utility>
 #include <vector>
 
+#include "operator/plan/rolling.h"
+#include "operator/plan/steps.h"
 #include "operator/plan/testing/canaries.h"
 
 namespace pilotlight::plan::testing {
@@ -50,6 +52,119 @@ TEST_F(Canaries, OfOnePodHaveThreeSteps) {
   least = 1;
   UntilPromoted(Ask("v2"));
   EXPECT_EQ(canary().steps, 3);
+}
+
+// The stable revision makes room.
+class Proportional : public Canaries {
+ protected:
+  void Serve(int replicas, const char* surge = "25%") {
+    cluster.Apply({{"rollout",
+                    {{"canary", {{"stableCapacity", "Proportional"}}},
+                     {"rollingUpdate", {{"maxSurge", surge}, {"maxUnavailable", "50%"}}}}}});
+    Canaries::Serve(replicas);
+    most =
+        replicas + std::max<std::int64_t>(BoundsOf(cluster.Observe().model.spec.rollout, replicas).surge, 1);
+    cluster.after_write = [this, replicas] {
+      Check();
+      EXPECT_LE(Size(first) + Size(second), most);
+      const bool handed = phase() == Phase::kCanary || phase() == Phase::kPaused;
+      if (!handed || second.empty()) return;
+      EXPECT_GE(Size(first), 1);
+      EXPECT_LE(WeightFor(replicas, replicas - Size(first)), canary().applied)
+          << "they have more to do than they can";
+    };
+  }
+  void AtThreeQuarters() {
+    Serve(4);
+    Steps({{{"weight", 50}}, {{"weight", 75}, {"pause", "1h"}}});
+    second = Ask("v2");
+    UntilStep(2);
+  }
+
+  std::int64_t most = 0;
+  std::string second;
+};
+
+TEST_F(Proportional, GoThroughAllStepsWithinTheSurge) {
+  for (const int replicas : {1, 2, 3, 4, 10}) {
+    for (const char* surge : {"25%", "100%"}) {
+      SCOPED_TRACE(std::to_string(replicas) + " replicas, a surge of " + surge);
+      cluster = Cluster();
+      second.clear();
+      Serve(replicas, surge);
+      second = Ask("v2");
+      UntilPromoted(second);
+      Until([&] { return Size(first) == 0; });
+      EXPECT_EQ(Size(second), replicas);
+    }
+  }
+}
+
+// The proof's pod takes the place of a stable one, as in a rolling update.
+TEST_F(Proportional, WithoutASurgeTakeOneAllTheSame) {
+  Serve(4, "0%");
+  cluster.after_write = [this] { Check(); };
+  second = Ask("v2");
+  UntilPromoted(second);
+}
+
+TEST_F(Proportional, AreReadyThoughStablePodsHaveMadeRoom) {
+  Serve(4);
+  Steps({{{"weight", 50}}, {{"weight", 75}, {"pause", "1h"}}});
+  second = Ask("v2");
+  Until([&] {
+    EXPECT_EQ(cluster.Condition("Ready").substr(0, 4), "True");
+    return canary().step == 2 && canary().step_since;
+  });
+  EXPECT_EQ(Size(first), 2);
+  EXPECT_EQ(Size(second), 3);
+  for (const api::Pod* pod : cluster.Pods(first)) {
+    const auto& body = cluster.sidecars.at(pod->meta.uid).body();
+    EXPECT_EQ(body["stableIsFull"], false) << "without the operator the weight holds";
+  }
+}
+
+TEST_F(Proportional, ThatAreTakenBackGetNothingAndTheStablePodsComeBack) {
+  AtThreeQuarters();
+  Set({{"abort", second}});
+  Until([&] { return phase() == Phase::kAborted && Weight() == 0; });
+  Until([&] { return Serving(first) == 4 && Size(second) == 0; });
+}
+
+TEST_F(Proportional, WhosePodsAreLostTakeNoFurtherStablePods) {
+  AtThreeQuarters();
+  cluster.schedules = false;
+  const std::string lost = cluster.Pods(second).front()->meta.uid;
+  std::erase_if(cluster.pods, [&](const api::Pod& pod) { return pod.meta.uid == lost; });
+  Until([&] { return Weight() == 50; });
+  EXPECT_EQ(Size(first), 2);
+  cluster.schedules = true;
+  Until([&] { return Weight() == 75; });
+}
+
+TEST_F(Proportional, WhoseStatusIsLostHandOverWhatTheStablePodsCannotTake) {
+  AtThreeQuarters();
+  cluster.after_write = [this] { Check(); };
+  cluster.status_ = api::Status();
+  Pass(100, seconds(1), [&] { EXPECT_GE(Weight(), 50); });
+  Set({{"promote", second}});
+  UntilPromoted(second);
+}
+
+TEST_F(Proportional, ThatShallBeFullAfterAllGetTheirStablePodsBack) {
+  AtThreeQuarters();
+  most = 8;
+  Set({{"canary", {{"stableCapacity", "Full"}}}});
+  Until([&] { return Serving(first) == 4 && Weight() == 75; });
+}
+
+TEST_F(Proportional, AreLeftForTheirSuccessor) {
+  AtThreeQuarters();
+  Steps({{{"weight", 50}}});
+  cluster.after_write = [this] { Check(); };
+  const std::string third = Ask("v3", Good('c'));
+  UntilPromoted(third);
+  EXPECT_EQ(Size(second), 0);
 }
 
 TEST_F(Canaries, ThatFailMoreRequestsAreTakenBack) {
@@ -220,10 +335,7 @@ TEST_F(Canaries, GetNoWeightForWhichThereAreNoPods) {
 }
 
 TEST_F(Canaries, LoseWeightWithTheirPods) {
-  Serve(4);
-  Steps({{{"weight", 50}, {"pause", "1h"}}});
-  const std::string second = Ask("v2");
-  UntilStep(1);
+  const std::string second = StayAt(50, 4);
   EXPECT_EQ(Weight(), 50);
   const std::string lost = cluster.Pods(second).front()->meta.uid;
   cluster.schedules = false;
@@ -371,10 +483,7 @@ TEST_F(Canaries, ThatWaitForPromoteAreNotNotedAtEachLook) {
 }
 
 TEST_F(Canaries, DoNotShrinkWhileTheyGetRequests) {
-  Serve(4);
-  Steps({{{"weight", 100}, {"pause", "1h"}}});
-  const std::string second = Ask("v2");
-  UntilStep(1);
+  const std::string second = StayAt(100, 4);
   Steps({{{"weight", 25}, {"pause", "1h"}}});
   Until([&] { return Weight() == 25; });
   Pass(20);
@@ -465,10 +574,7 @@ TEST_F(Canaries, WhoseLabelWasChangedByHandKeepTheirPods) {
 }
 
 TEST_F(Canaries, BeginAnewAfterTheyWereScaledToZero) {
-  Serve(2);
-  Steps({{{"weight", 50}, {"pause", "1h"}}});
-  const std::string second = Ask("v2");
-  UntilStep(1);
+  const std::string second = StayAt(50, 2);
   cluster.Apply({{"replicas", 0}});
   Until([&] { return Size(first) == 0 && Size(second) == 0; });
   EXPECT_FALSE(cluster.status().rollout.canary);
@@ -518,10 +624,7 @@ TEST_F(Canaries, WhoseStepIsTakenOutOfTheSpecWhileHeldStayAsTheyAre) {
 }
 
 TEST_F(Canaries, WhoseOnlyPodIsOutOfReachAreNotTakenBackForIt) {
-  Serve(2);
-  Steps({{{"weight", 20}, {"pause", "20s"}}});
-  const std::string second = Ask("v2");
-  UntilStep(1);
+  const std::string second = StayAt(20, 2, "20s");
   // Nobody who is handed to it is answered, nor is the operator.
   cluster.behaviours[second].errors = 1;
   cluster.behaviours[second].unanswered = true;
@@ -535,10 +638,7 @@ TEST_F(Canaries, WhoseOnlyPodIsOutOfReachAreNotTakenBackForIt) {
 }
 
 TEST_F(Canaries, ThatAnswerNobodyButTheOperatorAreTakenBack) {
-  Serve(2);
-  Steps({{{"weight", 50}, {"pause", "20s"}}});
-  const std::string second = Ask("v2");
-  UntilStep(1);
+  const std::string second = StayAt(50, 2, "20s");
   cluster.behaviours[second].errors = 1;
   cluster.behaviours[second].unanswered = true;
   Until([&] { return canary().failing_since.has_value(); });
@@ -548,10 +648,7 @@ TEST_F(Canaries, ThatAnswerNobodyButTheOperatorAreTakenBack) {
 }
 
 TEST_F(Canaries, WhoseAnswersAreErrorsAreTakenBackAtOnce) {
-  Serve(2);
-  Steps({{{"weight", 50}, {"pause", "20s"}}});
-  const std::string second = Ask("v2");
-  UntilStep(1);
+  const std::string second = StayAt(50, 2, "20s");
   cluster.behaviours[second].errors = 1;
   Until([&] {
     EXPECT_FALSE(canary().failing_since);

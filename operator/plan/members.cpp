@@ -40,18 +40,28 @@ void Planner::KeepStable() {
   // for they may have to answer all of them any moment.
   const bool handed =
       next_.rollout.phase == api::Phase::kRetiring && next_.rollout.canary && PodsLeftBut(stable_);
-  if (wanted_ > 0 && (handed || MayBeSplit())) return Keep(*rs, std::max(rs->replicas, wanted_));
+  if (wanted_ > 0 && (handed || MayBeSplit())) return Keep(*rs, std::max(rs->replicas, StableSize(*rs)));
   if (leaver == nullptr || next_.rollout.phase == api::Phase::kRetiring || wanted_ == 0) {
     // The pod that proves the candidate is one more. Where there shall be none, one of the stable pods makes
     // room.
     const bool makes_room = !next_.candidate_revision.empty() && bounds_.surge == 0;
-    return Keep(*rs, ScaledDown(SideOf(*rs), makes_room ? bounds_.Least() : wanted_));
+    return Keep(*rs, ScaledDown(SideOf(*rs), makes_room ? bounds_.Least() : StableSize(*rs)));
   }
   const Sizes sizes = Roll(bounds_, SideOf(*leaver), SideOf(*rs, Available()));
   Keep(*rs, sizes.to);
   if (leaver->replicas != sizes.from && !MayLeave())
     Change(*leaver, sizes.from, leaver->traffic, leaver->digest);
   AgainWhenAvailable(stable_);
+}
+
+// All pods that are wanted; but where they have made room for a canary, they come back as that leaves.
+std::int64_t Planner::StableSize(const api::ReplicaSet& rs) const {
+  if (!IsProportional()) return wanted_;
+  std::int64_t room = bounds_.Most();
+  for (const api::ReplicaSet& other : seen_.replica_sets) {
+    if (other.meta.name != rs.meta.name) room -= std::max(other.replicas, other.current_replicas);
+  }
+  return std::clamp(room, std::min(rs.replicas, wanted_), wanted_);
 }
 
 // In the Service, bound, and `replicas` pods.

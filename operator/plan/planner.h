@@ -62,6 +62,9 @@ class Planner {
   // canary.cpp: the same by steps, with a share of the requests.
   bool GoesBySteps() const;
   api::Canary Rules() const;
+  bool IsProportional() const;
+  std::int64_t CountHandedTo() const;
+  bool HasHeardOfAll(const api::ReplicaSet& rs) const;
   std::string SegmentLabel(std::int64_t weight) const;
   void BeginCanary(const api::ReplicaSet& rs);
   void KeepCanary();
@@ -113,6 +116,7 @@ class Planner {
 
   // members.cpp: pods towards their template, and what must leave.
   void KeepStable();
+  std::int64_t StableSize(const api::ReplicaSet& rs) const;
   void Keep(const api::ReplicaSet& rs, std::int64_t replicas);
   Side SideOf(const api::ReplicaSet& rs, std::chrono::seconds at_least = {}) const;
   std::chrono::seconds Available() const;
@@ -164,6 +168,7 @@ class Planner {
   std::int64_t wanted_;
   Bounds bounds_;
   std::vector<api::CanaryStep> steps_;  // of a canary
+  bool stable_is_full_ = true;          // it could answer everything alone
   api::Status next_;
   std::int64_t next_threshold_ms_ = 0;  // of latency, by what was counted in the present step; 0: unknown
   std::int64_t hop_failures_ = 0;       // of the candidate in the present step

@@ -155,7 +155,7 @@ void Planner::FillStatus() {
   rollout.message = trouble_.message;
   rollout.deadline = Deadline();
   if (rollout.deadline && seen_.now < *rollout.deadline) AgainAt(*rollout.deadline);
-  next_.conditions = Conditions(model_, next_, trouble_, seen_.problem, serving, seen_.now);
+  next_.conditions = Conditions(model_, next_, trouble_, seen_.problem, serving + CountHandedTo(), seen_.now);
   if (next_ != model_.status) decision_.status = next_;
 }
 

@@ -125,7 +125,7 @@ bool Planner::Tell(const api::Pod& pod, json body, std::optional<api::Time> unti
 json Planner::SplitBody(std::int64_t weight) const {
   return {{"weight", weight},
           {"salt", model_.uid + "/" + std::to_string(next_.rollout.attempt)},
-          {"stableIsFull", true}};
+          {"stableIsFull", weight == 0 || stable_is_full_}};
 }
 
 // Towards `weight` percent for `rs`. True when every stable pod does so.

@@ -41,19 +41,13 @@ TEST_F(Canaries, AreTakenBackWhenTheSplitHasExpiredWhereASidecarIsSilent) {
 }
 
 TEST_F(Canaries, TellEachPodOfItsNewCallersBeforeTheseCall) {
-  Serve(2);
-  Steps({{{"weight", 50}, {"pause", "1h"}}});
-  const std::string second = Ask("v2");
-  UntilStep(1);
+  const std::string second = StayAt(50, 2);
   cluster.Apply({{"replicas", 4}});  // Check() sees to it
   Until([&] { return Serving(first) == 4 && Weight() == 50; });
 }
 
 TEST_F(Canaries, TellARestartedFrontAgain) {
-  Serve(2);
-  Steps({{{"weight", 50}, {"pause", "1h"}}});
-  const std::string second = Ask("v2");
-  UntilStep(1);
+  const std::string second = StayAt(50, 2);
   for (const std::string& revision : {first, second}) {
     api::Pod& pod = *cluster.Pods(revision).front();
     pod.running = pod.ready = false;

@@ -4,6 +4,7 @@
 #include <vector>
 
 #include "operator/api/model_deployment.h"
+#include "operator/plan/rolling.h"
 
 // What a canary's steps are, and how many pods a weight takes.
 //
@@ -20,5 +21,17 @@ std::int64_t PodsFor(std::int64_t replicas, std::int64_t weight);
 
 // The greatest weight, in percent, that so many pods of the candidate may have.
 std::int64_t WeightFor(std::int64_t replicas, std::int64_t pods);
+
+// How many pods each side of a canary is to have.
+struct CanarySizes {
+  std::int64_t stable = 0;
+  std::int64_t candidate = 0;
+};
+
+// On the way to a step that takes `size` pods of the candidate, with `bounds` for both sides together: the
+// stable revision, which is to have `now.stable`, makes room as far as it can, since it is handed `relieved`
+// percent less; the candidate, which loses none, takes the room that is there now. One stable pod stays, for
+// it is the stable pods that requests come in by.
+CanarySizes Share(const Bounds& bounds, CanarySizes now, std::int64_t size, std::int64_t relieved);
 
 }  // namespace pilotlight::plan

@@ -41,5 +41,47 @@ TEST(Steps, TakeAsManyPodsAsTheirShareRoundedUp) {
   }
 }
 
+// Both sides of a canary, as they go from step to step while every stable pod does as it is told.
+TEST(Share, GoesThroughAllStepsWithinTheBounds) {
+  for (std::int64_t replicas = 1; replicas <= 12; ++replicas) {
+    for (std::int64_t surge = 1; surge <= replicas; ++surge) {
+      const Bounds bounds{.replicas = replicas, .surge = surge, .unavailable = 0};
+      CanarySizes now{.stable = replicas, .candidate = 1};
+      std::int64_t relieved = 0;
+      for (const api::CanaryStep& step : StepsOf({}, replicas)) {
+        const std::int64_t size = PodsFor(replicas, step.weight);
+        for (int i = 0; i < 40 && relieved < step.weight; ++i) {
+          const CanarySizes next = Share(bounds, now, size, relieved);
+          EXPECT_LE(next.stable + next.candidate, bounds.Most());
+          EXPECT_GE(next.candidate, now.candidate);
+          EXPECT_GE(next.stable, 1);
+          EXPECT_LE(WeightFor(replicas, replicas - next.stable), relieved);
+          now = next;
+          relieved =
+              now.candidate >= size ? step.weight : std::min(step.weight, WeightFor(replicas, now.candidate));
+        }
+        EXPECT_EQ(relieved, step.weight) << replicas << " replicas with a surge of " << surge;
+        EXPECT_GE(now.candidate, size);
+      }
+      EXPECT_EQ(now.candidate, replicas);
+    }
+  }
+}
+
+TEST(Share, TakesNoPodForRoomThatIsNotWanted) {
+  const CanarySizes sizes =
+      Share({.replicas = 10, .surge = 3, .unavailable = 0}, {.stable = 10, .candidate = 3}, 3, 25);
+  EXPECT_EQ(sizes.stable, 10);
+  EXPECT_EQ(sizes.candidate, 3);
+}
+
+TEST(Share, GivesPodsBackAsFarAsThereIsRoom) {
+  const Bounds bounds{.replicas = 10, .surge = 3, .unavailable = 0};
+  EXPECT_EQ(Share(bounds, {.stable = 5, .candidate = 5}, 5, 0).stable, 8);
+  EXPECT_EQ(Share(bounds, {.stable = 3, .candidate = 10}, 10, 50).stable, 3);
+  const CanarySizes both = Share(bounds, {.stable = 5, .candidate = 5}, 10, 0);
+  EXPECT_EQ(both.stable + both.candidate, 13) << "there is one room for both";
+}
+
 }  // namespace
 }  // namespace pilotlight::plan::testing

@@ -176,7 +176,8 @@ void Judge::CheckAvailable(const Write& write, const std::set<std::string>& befo
   // What an invalid spec says of numbers means nothing.
   if (!model.errors.empty()) spec.replicas = replaced ? std::ssize(before) : std::ssize(before) + 1;
   const std::int64_t left = std::ssize(after) + unknown + Excused(write.seen, before, "") + JustReady(write);
-  const std::int64_t needed = replaced ? Enough(spec) : spec.replicas - Unavailable(spec);
+  const std::int64_t needed =
+      replaced ? Enough(spec) : spec.replicas - std::max(Unavailable(spec), Relieved(write.seen));
   Require(left >= needed, [&] {
     return "an action of the operator leaves " + std::to_string(left) + " pods serving, of " +
            std::to_string(needed) + " that must";
@@ -233,7 +234,8 @@ void Judge::CheckBounds(const Write& write, std::int64_t before) const {
     if (rs.traffic == plan::kTrafficSplit && rs.meta.name != model.status.candidate_revision)
       leaving += rs.replicas;
   }
-  const std::int64_t most = (canary ? 2 * pods : pods + Surge(model.spec)) + confirming + leaving;
+  const std::int64_t surge = canary ? CanarySurge(model, pods) : Surge(model.spec);
+  const std::int64_t most = pods + surge + confirming + leaving;
   Require(after - Unseen(write) <= most, [&] {
     return "the operator asks for " + std::to_string(after) + " pods in the Service, of " +
            std::to_string(most) + " it may";
@@ -415,7 +417,8 @@ void Judge::CheckPhase(const Write& write) const {
   }
   if (IsTrue(status, "Ready") && !ledger_.service_tampered && api_.service() != nullptr) {
     const std::int64_t needed = seen.model.errors.empty() ? Enough(seen.model.spec) : 1;
-    Require(CountSeenServing(seen, "") >= needed && needed > 0,
+    const std::int64_t instead = CountHandedTo(seen, status.candidate_revision);
+    Require(CountSeenServing(seen, "") + instead >= needed && needed > 0,
             [] { return std::string("Ready with too few pods"); });
   }
   if (IsTrue(status, "UpToDate")) {

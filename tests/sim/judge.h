@@ -56,6 +56,8 @@ class Judge {
   void CheckHops(std::set<std::string> revisions) const;
   void CheckOrder(const plan::Observed& seen, const plan::Order& order) const;
   void CheckSplit(const Write& write) const;
+  std::int64_t Relieved(const plan::Observed& seen) const;
+  std::int64_t CountHandedTo(const plan::Observed& seen, const std::string& candidate) const;
   void CheckWeight(const Write& write, double weight, bool is_news) const;
   bool IsTampered(const api::Pod& pod) const;
   void CheckStatus(const Write& write, const api::Status& before);

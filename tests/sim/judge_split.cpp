@@ -6,6 +6,7 @@
 
 #include "operator/plan/names.h"
 #include "tests/sim/judge.h"
+#include "tests/sim/limits.h"
 #include "tests/sim/require.h"
 
 namespace pilotlight::sim {
@@ -145,11 +146,43 @@ void Judge::CheckSplit(const Write& write) const {
       return hop.to->meta.name + " is taken back, and " + from.meta.name + " still hands it requests";
     });
     const auto pods = PodsOf(seen, api_.model());
-    Require(revision != from.meta.revision || !fewer || change->replicas >= pods, [&] {
+    const auto needed = std::max<std::int64_t>(pods - Relieved(seen), 1);
+    Require(revision != from.meta.revision || !fewer || change->replicas >= needed, [&] {
       return revision + " is left with " + std::to_string(change->replicas) + " pods of " +
-             std::to_string(pods) + ", while it hands requests to " + hop.to->meta.revision;
+             std::to_string(needed) + " that its share takes, while it hands requests to " +
+             hop.to->meta.revision;
     });
   }
+}
+
+// The candidate's pods that may be handed requests in place of stable ones that have made room.
+std::int64_t Judge::CountHandedTo(const plan::Observed& seen, const std::string& candidate) const {
+  if (!IsProportional(seen.model)) return 0;
+  return std::ranges::count_if(seen.pods, [&](const Pod& pod) {
+    const api::Report* report = SeenReport(seen, pod);
+    return pod.meta.revision == candidate && pod.traffic != kTrafficNone && pod.traffic != kTrafficService &&
+           IsDigest(pod.digest) && pod.ready && !pod.meta.deleting && report != nullptr &&
+           !report->hop_certificate.empty();
+  });
+}
+
+// How many pods the stable revision can do without, as every pod of it hands over so much; 0 where it keeps
+// all of them. What has changed since a pod last told is not known.
+std::int64_t Judge::Relieved(const plan::Observed& seen) const {
+  const api::ModelDeployment* now = api_.model();
+  if (now == nullptr || !IsProportional(seen.model) || !now->status.rollout.canary) return 0;
+  double least = 100;
+  for (const Pod& pod : seen.pods) {
+    if (pod.meta.revision != seen.model.status.stable_revision || pod.traffic != kTrafficService) continue;
+    const api::Report* report = SeenReport(seen, pod);
+    if (pod.digest.empty() || !pod.ready || pod.meta.deleting || report == nullptr) continue;
+    least = std::min(least, std::max(report->split.weight_in_force, traffic_.WeightOf(pod.meta.uid)));
+  }
+  // One pod of eleven is 9 %, and 9 % is one pod.
+  const std::int64_t pods = PodsOf(seen, now);
+  std::int64_t relieved = 0;
+  while (relieved < pods && 100 * (relieved + 1) / pods <= static_cast<std::int64_t>(least)) ++relieved;
+  return least < 1 ? 0 : relieved;
 }
 
 // Every stable pod that serves hands over this share, or more. What has changed since it last told is not

@@ -31,6 +31,17 @@ inline std::int64_t Surge(const api::Spec& spec) {
   return spec.replicas == 1 && surge == 0 ? 1 : surge;
 }
 
+// Whether a canary's stable revision makes room for it.
+inline bool IsProportional(const api::ModelDeployment& model) {
+  return model.spec.rollout.canary && model.spec.rollout.canary->stable_capacity == "Proportional";
+}
+
+// How many pods beyond `pods` there may be while a canary lasts.
+inline std::int64_t CanarySurge(const api::ModelDeployment& model, std::int64_t pods) {
+  if (!IsProportional(model)) return pods;
+  return std::clamp<std::int64_t>(Rounded(model.spec.rollout.max_surge, pods, true), (pods + 99) / 100, pods);
+}
+
 // How many must serve to be called Ready, and what drains and re-checks leave: one of several may be missing.
 inline std::int64_t Enough(const api::Spec& spec) {
   if (spec.replicas <= 1) return spec.replicas;

@@ -79,6 +79,16 @@ const std::vector<Named>& AllNamed() {
        "56 replicas=2 Canary(2)+40000ms Edit(1)+40000ms Invalid(0)+12000ms Valid(0)+40000ms"},
       {"CanaryWhoseStatusIsLost",
        "57 replicas=2 Canary(2)+40000ms Edit(1)+40000ms LoseStatus(0)+40000ms Wait(0)+40000ms"},
+      {"CanaryInProportion", "58 replicas=4 Canary(6)+40000ms Edit(1)+40000ms Wait(0)+40000ms"},
+      {"CanaryInProportionOfOne", "59 replicas=1 Canary(6)+40000ms Edit(1)+40000ms Wait(0)+40000ms"},
+      {"CanaryInProportionAborted", "60 replicas=4 Canary(7)+40000ms Edit(1)+40000ms Abort(6)+40000ms"},
+      {"CanaryInProportionPromoted", "61 replicas=3 Canary(7)+40000ms Edit(1)+40000ms Promote(6)+40000ms"},
+      {"CanaryInProportionAndAThird",
+       "62 replicas=4 Canary(7)+40000ms Edit(1)+40000ms Canary(6)+0ms Edit(2)+40000ms Wait(0)+40000ms"},
+      {"CanaryInProportionWithoutItsOperator",
+       "63 replicas=4 Canary(7)+40000ms Edit(1)+40000ms CrashOperator(4)+700000ms Promote(6)+40000ms"},
+      {"CanaryInProportionNoMore",
+       "64 replicas=4 Canary(7)+40000ms Edit(1)+40000ms Canary(2)+40000ms Promote(6)+40000ms"},
       {"TwoOperators", "30 replicas=2 SecondOperator(0)+40000ms Edit(1)+40000ms"},
   };
   return kAll;

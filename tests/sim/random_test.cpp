@@ -46,7 +46,7 @@ rc::Gen<Step> AnyStep() {
 
 rc::Gen<Scenario> AnyScenario() {
   return rc::gen::map(rc::gen::tuple(rc::gen::noShrink(Upto(1'000'000)), Upto(4),
-                                     rc::gen::container<std::vector<Step>>(AnyStep()), Upto(11)),
+                                     rc::gen::container<std::vector<Step>>(AnyStep()), Upto(15)),
                       [](auto parts) {
                         auto& [seed, replicas, steps, strategy] = parts;
                         // Half of them are canaries from the start.

@@ -47,7 +47,7 @@ const std::vector<DoInfo>& AllDos() {
       {Do::kStrategy, "Strategy", 6, 10},
       {Do::kPause, "Pause", 0, 6},
       {Do::kResume, "Resume", 0, 6},
-      {Do::kCanary, "Canary", 5, 12},
+      {Do::kCanary, "Canary", 7, 12},
       {Do::kRolling, "Rolling", 0, 2},
       {Do::kPromote, "Promote", kVersions, 6},
       {Do::kAbort, "Abort", kVersions, 6},

@@ -54,8 +54,13 @@ json Canary(int number) {
       return {{"steps", nullptr}};  // by the number of pods, two minutes each
     case 4:
       return {{"steps", {step(34, "1s"), step(67, "1s"), step(100, "1s")}}};
-    default:
+    case 5:
       return {{"steps", {step(50, "20s"), step(75, "UntilPromoted")}}};
+    case 6:
+      return {{"steps", {step(25, "1s"), step(50, "1s"), step(100, "1s")}},
+              {"stableCapacity", "Proportional"}};
+    default:
+      return {{"steps", {step(50, "UntilPromoted")}}, {"stableCapacity", "Proportional"}};
   }
 }
 

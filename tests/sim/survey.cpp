@@ -17,7 +17,7 @@ Scenario AnyScenario(Random& random) {
   for (const DoInfo& info : AllDos()) sum += info.weight;
   Scenario scenario{.seed = static_cast<std::uint64_t>(random.Below(1'000'000)),
                     .replicas = static_cast<int>(random.Below(5))};
-  if (const auto strategy = random.Below(12); strategy <= InfoOf(Do::kCanary).most)
+  if (const auto strategy = random.Below(16); strategy <= InfoOf(Do::kCanary).most)
     scenario.steps.push_back({Do::kCanary, static_cast<int>(strategy), 6});
   const auto steps = random.Below(14);
   for (std::int64_t i = 0; i < steps; ++i) {

@@ -45,6 +45,14 @@ class Canaries : public RolloutFixture {
   void UntilStep(std::int64_t step) {
     Until([&] { return canary().step == step && canary().step_since.has_value(); });
   }
+  // A second revision beside so many pods of a first one, in its only step.
+  std::string StayAt(std::int64_t weight, int replicas, const std::string& pause = "1h") {
+    Serve(replicas);
+    Steps({{{"weight", weight}, {"pause", pause}}});
+    std::string second = Ask("v2");
+    UntilStep(1);
+    return second;
+  }
   // What holds at all times.
   void Check() {
     const auto& status = cluster.status();

@@ -63,13 +63,13 @@ void Sidecar::Restart(std::string certificate) {
   probes_ = bad_probes_ = 0;
 }
 
-// The operator's stable pods are always full.
+// Where the stable pods are not all there, the last weight holds.
 double Sidecar::WeightInForce(api::Time now) const {
-  return body_.is_null() || now >= expires_ ? 0 : weight_;
+  return body_.is_null() || (now >= expires_ && body_["stableIsFull"]) ? 0 : weight_;
 }
 
 std::optional<api::Time> Sidecar::Expires() const {
-  return weight_ > 0 ? std::optional(expires_) : std::nullopt;
+  return weight_ > 0 && body_["stableIsFull"] ? std::optional(expires_) : std::nullopt;
 }
 
 bool Sidecar::Hands(const std::string& pod_uid, api::Time now) const {
