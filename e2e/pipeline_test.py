@@ -21,7 +21,7 @@ STEPS = [{"weight": 20, "pause": "3s"}, {"weight": 50, "pause": "3s"}]
 
 @pytest.fixture
 def pipeline(kube, store, folder, tmp_path):
-    """pipeline(bundle, pause) runs run.sh with a training that leaves these bytes, and returns how it ended. What it uploads,
+    """pipeline(bundle, timeout, steps) runs run.sh with a training that leaves these bytes, and returns how it ended. What it uploads,
     the store serves."""
     kubeconfig = tmp_path / "kubeconfig"
     shutil.copy(os.environ["KUBECONFIG"], kubeconfig)

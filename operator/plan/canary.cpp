@@ -52,8 +52,10 @@ bool Planner::GoesBySteps() const {
   return model_.spec.rollout.strategy == "Canary" && !stable_.empty() && stable_ != target_;
 }
 
-api::Canary Planner::Rules() const {
-  return model_.spec.rollout.canary.value_or(api::Canary());
+const api::Canary& Planner::Rules() const {
+  static const api::Canary kDefaults;
+  const auto& canary = model_.spec.rollout.canary;
+  return canary ? *canary : kDefaults;
 }
 
 // Whether the stable revision makes room for the candidate.
@@ -339,7 +341,7 @@ void Planner::FinishCanary(const api::ReplicaSet& rs, bool in_force) {
 
 // By what the present step is judged.
 analysis::Settings Planner::Criteria(const analysis::Segment& counted) const {
-  const api::Analysis rules = Rules().analysis;
+  const api::Analysis& rules = Rules().analysis;
   analysis::Settings settings{
       .alpha = rules.false_abort_probability, .rho = rules.max_ratio, .min_requests = rules.min_requests};
   const api::CanaryStep* step = Step();

@@ -221,9 +221,7 @@ TEST_F(Canaries, ThatFailGoldenRequestsAreTakenBackInWhateverStep) {
   for (const std::int64_t step : {1, 2}) {
     SCOPED_TRACE(step);
     cluster = Cluster();
-    Serve(4);
-    const std::string second = Ask("v2");
-    UntilStep(step);
+    const std::string second = AtStep(step, 4);
     cluster.requests_per_second = 0;
     cluster.behaviours[second].golden_errors = 0.5;
     Until([&] { return phase() == Phase::kAborted && Size(second) == 0; });
@@ -256,9 +254,7 @@ TEST_F(Canaries, AtRestInAPauseWriteNothing) {
 }
 
 TEST_F(Canaries, ThatTheUserPromotesSkipTheirSteps) {
-  Serve(4);
-  const std::string second = Ask("v2");
-  UntilStep(1);
+  const std::string second = AtStep(1, 4);
   Set({{"promote", second}});
   Until([&] {
     EXPECT_EQ(cluster.status().rollout.ignored, "");
@@ -272,9 +268,7 @@ TEST_F(Canaries, ThatTheUserAbortsAreTakenBackFromAnyStep) {
   for (const std::int64_t step : {1, 2}) {
     SCOPED_TRACE(step);
     cluster = Cluster();
-    Serve(4);
-    const std::string second = Ask("v2");
-    UntilStep(step);
+    const std::string second = AtStep(step, 4);
     Set({{"abort", second}, {"promote", second}});
     Until([&] { return phase() == Phase::kAborted && Size(second) == 0; });
     EXPECT_EQ(Weight(), 0);
@@ -299,9 +293,7 @@ TEST_F(Canaries, OfWhichTheUserWantsToSeeMoreWaitForPromote) {
 }
 
 TEST_F(Canaries, ThatAreHeldStayAsTheyAre) {
-  Serve(4);
-  const std::string second = Ask("v2");
-  UntilStep(1);
+  const std::string second = AtStep(1, 4);
   Set({{"paused", true}});
   Pass(600, seconds(2));
   EXPECT_EQ(phase(), Phase::kPaused);
@@ -312,9 +304,7 @@ TEST_F(Canaries, ThatAreHeldStayAsTheyAre) {
 }
 
 TEST_F(Canaries, ThatGoBadWhileHeldAreTakenBackAllTheSame) {
-  Serve(4);
-  const std::string second = Ask("v2");
-  UntilStep(1);
+  const std::string second = AtStep(1, 4);
   Set({{"paused", true}});
   cluster.behaviours[second].errors = 0.3;
   Until([&] { return cluster.status().FindRevision(second)->aborted.has_value(); });
@@ -357,9 +347,7 @@ TEST_F(Canaries, AreLeftAtOnceForTheirSuccessor) {
 }
 
 TEST_F(Canaries, AreOffBeforeTheirSuccessorGetsAnything) {
-  Serve(4);
-  const std::string second = Ask("v2");
-  UntilStep(1);
+  const std::string second = AtStep(1, 4);
   cluster.orders_arrive = false;  // so that nobody hears that it is off
   const std::string third = Ask("v3", Good('c'));
   Until([&] { return cluster.status().rollout.reason == "Superseding"; });
@@ -418,9 +406,7 @@ TEST_F(Canaries, SayWhatHoldsThemUpWhereASidecarCannotBeReached) {
 }
 
 TEST_F(Canaries, WhosePodsKeepRestartingAreTakenBack) {
-  Serve(4);
-  const std::string second = Ask("v2");
-  UntilStep(1);
+  const std::string second = AtStep(1, 4);
   api::Pod& pod = *cluster.Pods(second).front();
   pod.restarts = 3;
   pod.started = cluster.now + seconds(1);
@@ -430,9 +416,7 @@ TEST_F(Canaries, WhosePodsKeepRestartingAreTakenBack) {
 }
 
 TEST_F(Canaries, ThatRunOutOfMemoryAreTakenBackAtOnce) {
-  Serve(4);
-  const std::string second = Ask("v2");
-  UntilStep(1);
+  const std::string second = AtStep(1, 4);
   api::Pod& pod = *cluster.Pods(second).front();
   pod.restarts = 1;
   pod.last_exit_reason = "OOMKilled";
@@ -491,9 +475,7 @@ TEST_F(Canaries, DoNotShrinkWhileTheyGetRequests) {
 }
 
 TEST_F(Canaries, ThatAreTakenBackAreGivenNothingInTheSameBreath) {
-  Serve(4);
-  const std::string second = Ask("v2");
-  UntilStep(1);
+  const std::string second = AtStep(1, 4);
   cluster.behaviours[second].errors = 0.5;
   cluster.orders_arrive = false;
   api::Pod& front = *cluster.Pods(first).front();
@@ -511,9 +493,7 @@ TEST_F(Canaries, ThatAreTakenBackAreGivenNothingInTheSameBreath) {
 }
 
 TEST_F(Canaries, ArePromotedOnlyWhileEveryStablePodHandsOverAll) {
-  Serve(2);
-  const std::string second = Ask("v2");
-  UntilStep(2);
+  const std::string second = AtStep(2, 2);
   Set({{"promote", second}});
   cluster.orders_arrive = false;
   api::Pod& front = *cluster.Pods(first).front();
@@ -539,9 +519,7 @@ TEST_F(Canaries, MakeNoRoomAtTheCostOfAStablePodWhileTheSplitIsOn) {
 }
 
 TEST_F(Canaries, InTheServiceLoseNoPodWhileTheyAreHandedRequests) {
-  Serve(2);
-  const std::string second = Ask("v2");
-  UntilStep(2);
+  const std::string second = AtStep(2, 2);
   Until([&] { return cluster.Find(second)->traffic == kTrafficService; });
   cluster.orders_arrive = false;
   ASSERT_EQ(Ask("v1.tar", Good()), first);
@@ -551,9 +529,7 @@ TEST_F(Canaries, InTheServiceLoseNoPodWhileTheyAreHandedRequests) {
 }
 
 TEST_F(Canaries, AreHeldInTheServiceWithAllTheirStablePods) {
-  Serve(2);
-  const std::string second = Ask("v2");
-  UntilStep(2);
+  const std::string second = AtStep(2, 2);
   Until([&] { return cluster.Find(second)->traffic == kTrafficService; });
   Set({{"paused", true}});
   Pass(600, seconds(1), [&] { EXPECT_EQ(Size(first), 2); });
@@ -583,9 +559,7 @@ TEST_F(Canaries, BeginAnewAfterTheyWereScaledToZero) {
 }
 
 TEST_F(Canaries, WhoseStatusIsLostInTheServiceKeepTheirPodsUntilTheSplitIsOver) {
-  Serve(4);
-  const std::string second = Ask("v2");
-  UntilStep(2);
+  const std::string second = AtStep(2, 4);
   Until([&] { return phase() == Phase::kSettling; });
   cluster.status_ = {};
   cluster.Apply({{"replicas", 2}});

@@ -61,7 +61,7 @@ class Planner {
 
   // canary.cpp: the same by steps, with a share of the requests.
   bool GoesBySteps() const;
-  api::Canary Rules() const;
+  const api::Canary& Rules() const;
   bool IsProportional() const;
   std::int64_t CountHandedTo() const;
   bool HasHeardOfAll(const api::ReplicaSet& rs) const;

@@ -139,7 +139,7 @@ bool Planner::Steer(const api::ReplicaSet& rs, std::int64_t weight) {
   const auto fronts = Fronts();
   for (const api::Pod* pod : fronts) Probe(*pod);
   json body = SplitBody(weight);
-  const api::Canary rules = Rules();
+  const api::Canary& rules = Rules();
   body.update({{"segment", SegmentLabel(weight)},
                {"fallback", rules.fallback},
                {"allowRevisionHeader", rules.allow_revision_header},

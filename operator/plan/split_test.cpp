@@ -16,9 +16,7 @@ using std::chrono::minutes;
 using std::chrono::seconds;
 
 TEST_F(Canaries, AreTakenBackOnlyWhenNoStablePodHandsThemAnything) {
-  Serve(4);
-  const std::string second = Ask("v2");
-  UntilStep(1);
+  const std::string second = AtStep(1, 4);
   cluster.orders_arrive = false;
   Set({{"abort", second}});
   Pass(30, seconds(1), [&] { EXPECT_EQ(Size(second), 1); });
@@ -28,9 +26,7 @@ TEST_F(Canaries, AreTakenBackOnlyWhenNoStablePodHandsThemAnything) {
 }
 
 TEST_F(Canaries, AreTakenBackWhenTheSplitHasExpiredWhereASidecarIsSilent) {
-  Serve(2);
-  const std::string second = Ask("v2");
-  UntilStep(1);
+  const std::string second = AtStep(1, 2);
   cluster.orders_arrive = false;
   const auto begun = cluster.now;
   Set({{"abort", second}});
@@ -73,9 +69,7 @@ TEST_F(Canaries, TellAPodAgainThatDidNotAnswer) {
 }
 
 TEST_F(Canaries, LookSoonAfterACallOfWhichNobodyMayEverHear) {
-  Serve(2);
-  const std::string second = Ask("v2");
-  UntilStep(1);
+  const std::string second = AtStep(1, 2);
   Set({{"abort", second}});
   cluster.orders_arrive = false;
   for (int i = 0; i < 5; ++i) {
@@ -87,9 +81,7 @@ TEST_F(Canaries, LookSoonAfterACallOfWhichNobodyMayEverHear) {
 }
 
 TEST_F(Canaries, LeaveTheirStablePodsAloneUntilTheSplitIsOff) {
-  Serve(4);
-  const std::string second = Ask("v2");
-  UntilStep(1);
+  const std::string second = AtStep(1, 4);
   cluster.orders_arrive = false;
   Set({{"abort", second}});
   cluster.Apply({{"replicas", 1}});

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <format>
+#include <functional>
 #include <optional>
 #include <stdexcept>
 #include <utility>
@@ -77,20 +78,14 @@ struct Front::Parts {
         inferences(arena, output_bytes(config), timers, {.waiting = options.waiting_requests},
                    [this](Patience::Seconds patience) { lifecycle.engine_hangs(patience); }),
         recheck(timers, config.recheck_interval,
-                {.ask =
-                     [this](std::uint64_t golden_case, Recheck::Answered done) {
-                       return lifecycle.ready() && inferences.recheck(golden_case, std::move(done));
-                     },
+                {.ask = std::bind_front(&Parts::run_golden_case, this),
                  .ended =
                      [this](RecheckReport report) {
                        metrics.rechecked(report);
                        lifecycle.note(std::move(report));
                      },
                  .unconfirmed = [this] { metrics.recheck_unconfirmed(); }}),
-        probes(timers, {.ask =
-                            [this](std::uint64_t golden_case, Recheck::Answered done) {
-                              return lifecycle.ready() && inferences.recheck(golden_case, std::move(done));
-                            },
+        probes(timers, {.ask = std::bind_front(&Parts::run_golden_case, this),
                         .inferences = [this] { return inferences.asked(); }}),
         metrics(config.identity),
         split(io, timers, hop_identity,
@@ -113,6 +108,10 @@ struct Front::Parts {
         admin_listener(io, admin, admin_limits()),
         guard(timers, options.memory,
               [this](const CgroupMemory& now) { lifecycle.memory_held(now.held, now.limit); }) {}
+
+  bool run_golden_case(std::uint64_t golden_case, Recheck::Answered done) {
+    return lifecycle.ready() && inferences.recheck(golden_case, std::move(done));
+  }
 
   std::expected<void, std::string> obey_split(std::uint64_t epoch, const nlohmann::json& body) {
     auto applied = split.apply(epoch, body);

@@ -45,7 +45,14 @@ class Canaries : public RolloutFixture {
   void UntilStep(std::int64_t step) {
     Until([&] { return canary().step == step && canary().step_since.has_value(); });
   }
-  // A second revision beside so many pods of a first one, in its only step.
+  // A second revision beside so many pods of a first one, in that step.
+  std::string AtStep(std::int64_t step, int replicas) {
+    Serve(replicas);
+    std::string second = Ask("v2");
+    UntilStep(step);
+    return second;
+  }
+  // The same in its only step, which lasts.
   std::string StayAt(std::int64_t weight, int replicas, const std::string& pause = "1h") {
     Serve(replicas);
     Steps({{{"weight", weight}, {"pause", pause}}});
