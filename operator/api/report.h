@@ -1,5 +1,6 @@
 #pragma once
 
+#include <chrono>
 #include <cstdint>
 #include <nlohmann/json.hpp>
 #include <optional>
@@ -89,7 +90,8 @@ struct Split {
 };
 
 struct Report {
-  // Not empty: the sidecar could not be asked, and the fields from `phase` on mean nothing. Holds no address.
+  // Not empty: the sidecar could not be asked, and of the fields from `phase` on only `hop_certificate` means
+  // anything. Holds no address.
   std::string error;
   // Since when it could not be asked.
   std::optional<Time> unreachable_since;
@@ -114,7 +116,8 @@ struct Report {
   std::int64_t probes = 0;
   std::int64_t bad_probes = 0;
 
-  // As whom it takes part in hops: "sha256:<hex>"; empty: its sidecar knows none.
+  // As whom it takes part in hops, or did when its container was last asked: "sha256:<hex>"; empty: its
+  // sidecar knows none.
   std::string hop_certificate;
   // Of the last signed call that it obeyed: the next one must have a greater one.
   std::int64_t last_epoch = 0;
@@ -124,5 +127,16 @@ struct Report {
 
   friend bool operator==(const Report&, const Report&) = default;
 };
+
+// Completes the report of a pod that could not be asked, at the time `now`, by what was last known of it.
+// Others may have its address by now: only what the pod itself said is kept.
+inline void StillHolds(const std::string& pod_uid, const std::optional<Report>& before,
+                       std::chrono::system_clock::time_point now, Report& report) {
+  const bool already = before && before->unreachable_since;
+  report.unreachable_since =
+      already ? before->unreachable_since : std::chrono::floor<std::chrono::seconds>(now);
+  const bool same = before && before->container_id == report.container_id;
+  if (same && (already || before->pod_uid == pod_uid)) report.hop_certificate = before->hop_certificate;
+}
 
 }  // namespace pilotlight::api

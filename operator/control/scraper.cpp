@@ -265,11 +265,7 @@ class Scraper::Impl {
         wanted.told.reset();
         wanted.decide_again = true;
       }
-      if (!report.error.empty()) {
-        const bool already = wanted.report && wanted.report->unreachable_since;
-        report.unreachable_since = already ? wanted.report->unreachable_since
-                                           : std::chrono::floor<std::chrono::seconds>(clock_.Now());
-      }
+      if (!report.error.empty()) api::StillHolds(pod_uid, wanted.report, clock_.Now(), report);
       if (wanted.report == report && !wanted.decide_again) return;
       wanted.report = std::move(report);
       wanted.decide_again = false;

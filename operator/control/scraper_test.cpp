@@ -245,6 +245,24 @@ TEST_F(Scraping, SaysWhyThereIsNoAnswerAndSinceWhenButNoAddress) {
   EXPECT_THAT(scraper->ReportOf("p1")->error, Not(HasSubstr("127.0.0.1")));
 }
 
+// Who hands over to it is let in by that.
+TEST_F(Scraping, KeepsTheCertificateOfOneThatDoesNotAnswerAnyMoreButOfNoOther) {
+  const std::string certificate = "sha256:" + std::string(64, 'a');
+  for (const bool own : {true, false}) {
+    SCOPED_TRACE(own);
+    const auto scraper = Make();
+    const int before = changes_;
+    Set(200, R"({"podUID": ")" + std::string(own ? "p1" : "p2") +
+                 R"(", "phase": "Serving", "hop": {"port": 8082, "certificate": ")" + certificate + R"("}})");
+    scraper->Want(kModel, {{"p1", "127.0.0.1", "c1", "1"}});
+    ASSERT_TRUE(AwaitChanges(before + 1));
+    Set(500, "no");
+    ASSERT_TRUE(AwaitChanges(before + 2));
+    EXPECT_NE(scraper->ReportOf("p1")->error, "");
+    EXPECT_EQ(scraper->ReportOf("p1")->hop_certificate, own ? certificate : "");
+  }
+}
+
 TEST_F(Scraping, OneThatIsSilentDelaysNoOther) {
   const Silent silent(server_.port());
   const auto scraper = Make({.timeout = std::chrono::seconds(10), .interval = milliseconds(5)});

@@ -63,9 +63,10 @@ bool Planner::IsProportional() const {
   return Rules().stable_capacity == "Proportional";
 }
 
-bool Planner::HasHeardOfAll(const api::ReplicaSet& rs) const {
-  return std::ranges::none_of(fleet_.Pods(rs.meta.name), [&](const api::Pod* pod) {
-    return pod->ready && fleet_.ReportOf(*pod) == nullptr;
+// An operator that has just been started has heard of nobody; after that, be it that a pod cannot be reached.
+bool Planner::HasHeardOfAll(const std::string& revision) const {
+  return std::ranges::none_of(fleet_.Pods(revision), [&](const api::Pod* pod) {
+    return pod->ready && pod->running && fleet_.ReportOf(*pod) == nullptr;
   });
 }
 
@@ -149,16 +150,14 @@ void Planner::Canary(const api::ReplicaSet& rs) {
   if (IsProportional()) {
     const std::int64_t relieved = std::min({canary.desired, canary.applied, LeastInForce(rs)});
     sizes = {.stable = stable.replicas, .candidate = rs.replicas};
-    // An operator that has just been started knows of no weight yet.
-    if (HasHeardOfAll(rs) && HasHeardOfAll(stable)) sizes = Share(bounds_, sizes, size, relieved);
+    if (HasHeardOfAll(target_) && HasHeardOfAll(stable_)) sizes = Share(bounds_, sizes, size, relieved);
     if (sizes.stable < stable.replicas) sizes.stable = ScaledDown(SideOf(stable), sizes.stable);
     stable_is_full_ = std::min(stable.replicas, sizes.stable) >= wanted_;
   }
   Keep(stable, sizes.stable);
-  if (rs.replicas < sizes.candidate) Change(rs, sizes.candidate, rs.traffic, rs.digest);
+  if (rs.replicas != sizes.candidate) Change(rs, sizes.candidate, rs.traffic, rs.digest);
   Admit(rs);
   ReplaceHopeless(rs);
-  for (const api::Pod* pod : fleet_.Pods(target_)) Probe(*pod);
 
   if (peers > next_.rollout.updated) {
     next_.rollout.updated = peers;
@@ -247,11 +246,15 @@ void Planner::HandOverAll(const api::ReplicaSet& rs) {
   HandOver(rs, WeightFor(wanted_, std::ssize(Peers(rs))));
 }
 
-// Has `rs` handed so much, in percent. True if every stable pod does so; status says what they do at least.
+// Has `rs` handed so much, in percent; or, while it is not known to which of its pods and by whom, what it is
+// handed already. True if every stable pod does so; status says what they do at least.
 bool Planner::HandOver(const api::ReplicaSet& rs, std::int64_t weight) {
   api::CanaryStatus& canary = *next_.rollout.canary;
-  canary.desired = weight;
-  const bool obeyed = Steer(rs, weight);
+  for (const api::Pod* pod : fleet_.Pods(rs.meta.name)) Probe(*pod);
+  for (const api::Pod* pod : Fronts()) Probe(*pod);
+  const bool known = HasHeardOfAll(rs.meta.name) && HasHeardOfAll(stable_);
+  if (known) canary.desired = weight;
+  const bool obeyed = known && Steer(rs, weight);
   canary.applied = obeyed ? weight : std::min(canary.applied, LeastInForce(rs));
   return obeyed;
 }

@@ -4,8 +4,10 @@
 
 #include <set>
 #include <utility>
+#include <variant>
 #include <vector>
 
+#include "operator/plan/plan.h"
 #include "operator/plan/rolling.h"
 #include "operator/plan/steps.h"
 #include "operator/plan/testing/canaries.h"
@@ -122,6 +124,36 @@ TEST_F(Proportional, AreReadyThoughStablePodsHaveMadeRoom) {
     const auto& body = cluster.sidecars.at(pod->meta.uid).body();
     EXPECT_EQ(body["stableIsFull"], false) << "without the operator the weight holds";
   }
+}
+
+TEST_F(Proportional, MakeNoRoomForWhatAStablePodMayNotHandOver) {
+  Serve(4);
+  Steps({{{"weight", 50}}, {{"weight", 75}, {"pause", "1h"}}});
+  second = Ask("v2");
+  Until([&] { return canary().step == 2; });
+  ASSERT_EQ(Size(first), 3);
+  Observed seen = cluster.Observe();
+  seen.reports.erase(cluster.Pods(first).front()->meta.uid);
+  for (const Action& action : Plan(seen).actions)
+    EXPECT_FALSE(std::holds_alternative<ChangeReplicaSet>(action))
+        << "who has not been asked may hand over less";
+  UntilStep(2);
+  EXPECT_EQ(Size(first), 2);
+}
+
+TEST_F(Proportional, SayThatStablePodsAreAllThereOnlyWhenTheyAre) {
+  AtThreeQuarters();
+  most = 8;
+  Set({{"rollingUpdate", {{"maxSurge", "100%"}}}});
+  Until([&] {
+    const std::int64_t before = Size(first);
+    for (const Order& order : cluster.Reconcile().orders) {
+      if (order.revision == first && order.body["stableIsFull"] == true) {
+        EXPECT_EQ(before, 4);
+      }
+    }
+    return Serving(first) == 4;
+  });
 }
 
 TEST_F(Proportional, ThatAreTakenBackGetNothingAndTheStablePodsComeBack) {
@@ -333,6 +365,40 @@ TEST_F(Canaries, LoseWeightWithTheirPods) {
   Until([&] { return Weight() == 25; });
   cluster.schedules = true;
   Until([&] { return Weight() == 50; });
+}
+
+TEST_F(Canaries, KeepTheirWeightWhileARestartedOperatorAsksForThem) {
+  const std::string second = StayAt(50, 4);
+  const std::string label = cluster.sidecars.at(cluster.Pods(first).front()->meta.uid).body()["segment"];
+  cluster.RestartOperator();
+  Pass(5, seconds(0), [&] {
+    EXPECT_EQ(canary().desired, 50);
+    EXPECT_EQ(Weight(), 50);
+  });
+  EXPECT_EQ(cluster.sidecars.at(cluster.Pods(first).front()->meta.uid).body()["segment"], label)
+      << "what was counted counts on";
+
+  Steps({{{"weight", 50}}});
+  Until([&] { return phase() == Phase::kSettling; });
+  cluster.RestartOperator();
+  cluster.Reconcile();
+  EXPECT_EQ(canary().desired, 100);
+  UntilPromoted(second);
+}
+
+TEST_F(Canaries, GoOnLettingInAStablePodThatTheOperatorCannotReach) {
+  const std::string second = StayAt(50, 2, "20s");
+  const api::Pod& front = *cluster.Pods(first).front();
+  const std::string certificate = cluster.sidecars.at(front.meta.uid).certificate();
+  cluster.pod_behaviours[front.meta.name] = Good();
+  cluster.pod_behaviours[front.meta.name].unreachable = true;
+  Pass(20, seconds(2), [&] {
+    for (const api::Pod* pod : cluster.Pods(second))
+      EXPECT_TRUE(cluster.sidecars.at(pod->meta.uid).Accepts(certificate));
+  });
+  EXPECT_TRUE(cluster.sidecars.at(front.meta.uid).Hands(cluster.Pods(second).front()->meta.uid, cluster.now));
+  cluster.pod_behaviours.clear();
+  UntilPromoted(second);
 }
 
 TEST_F(Canaries, AreLeftAtOnceForTheirSuccessor) {

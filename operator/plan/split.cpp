@@ -78,7 +78,9 @@ json Planner::CalleeBody() const {
   std::set<std::string> callers;
   for (const api::Pod* pod : Fronts()) {
     const api::Report* report = fleet_.ReportOf(*pod);
-    if (Answers(report, *pod) && !report->hop_certificate.empty() && callers.size() < kMostCallers)
+    // Who cannot be asked at present goes on handing over what it was told to.
+    const bool known = report != nullptr && (!report->error.empty() || report->pod_uid == pod->meta.uid);
+    if (known && !report->hop_certificate.empty() && callers.size() < kMostCallers)
       callers.insert(report->hop_certificate);
   }
   // Not of an attempt: who only answers need not hear of the next one.
@@ -137,7 +139,6 @@ bool Planner::Steer(const api::ReplicaSet& rs, std::int64_t weight) {
   AgainAt(*record.split_until - kSplitLasts / 2);
 
   const auto fronts = Fronts();
-  for (const api::Pod* pod : fronts) Probe(*pod);
   json body = SplitBody(weight);
   const api::Canary& rules = Rules();
   body.update({{"segment", SegmentLabel(weight)},

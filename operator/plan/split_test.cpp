@@ -177,6 +177,32 @@ TEST_F(Orders, NameNoPodWithoutACertificate) {
   ExpectOnlyTheOther(Plan(seen), callees[0]);
 }
 
+TEST_F(Orders, GoOnLettingInAStablePodThatCannotBeAsked) {
+  ReportOf(fronts[0]).error = "no answer in time";
+  ReportOf(fronts[0]).pod_uid.clear();
+  EXPECT_THAT(Plan(seen).orders, ::testing::IsEmpty());
+}
+
+TEST_F(Orders, LetNobodyInWhoHasAStablePodsAddressNow) {
+  ReportOf(fronts[0]).pod_uid = "another";
+  for (const Order& order : Plan(seen).orders) {
+    EXPECT_EQ(order.revision, second);
+    EXPECT_EQ(order.body["callers"].size(), 3U);
+  }
+  EXPECT_EQ(Plan(seen).orders.size(), 2U);
+}
+
+TEST_F(Orders, AreNotGivenBeforeEverybodyHasBeenAsked) {
+  for (const auto* pods : {&fronts, &callees}) {
+    seen = cluster.Observe();
+    seen.reports.erase(pods->front()->meta.uid);
+    const Decision decision = Plan(seen);
+    EXPECT_THAT(decision.orders, ::testing::IsEmpty());
+    EXPECT_FALSE(decision.status && decision.status->rollout.canary->desired != 50);
+    EXPECT_THAT(decision.probe, ::testing::Contains(pods->front()->meta.uid));
+  }
+}
+
 TEST_F(Orders, ForMoreWeightWaitForTheLastPodThatHasToLetCallersIn) {
   for (const api::Pod* pod : callees) ReportOf(pod).split.id = "another";
   for (const api::Pod* pod : fronts) {

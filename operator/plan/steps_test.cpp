@@ -3,6 +3,7 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <vector>
 
 namespace pilotlight::plan::testing {
@@ -52,7 +53,7 @@ TEST(Share, GoesThroughAllStepsWithinTheBounds) {
         const std::int64_t size = PodsFor(replicas, step.weight);
         for (int i = 0; i < 40 && relieved < step.weight; ++i) {
           const CanarySizes next = Share(bounds, now, size, relieved);
-          EXPECT_LE(next.stable + next.candidate, bounds.Most());
+          EXPECT_LE(std::max(now.stable, next.stable) + next.candidate, bounds.Most()) << "none is gone yet";
           EXPECT_GE(next.candidate, now.candidate);
           EXPECT_GE(next.stable, 1);
           EXPECT_LE(WeightFor(replicas, replicas - next.stable), relieved);
@@ -73,6 +74,17 @@ TEST(Share, TakesNoPodForRoomThatIsNotWanted) {
       Share({.replicas = 10, .surge = 3, .unavailable = 0}, {.stable = 10, .candidate = 3}, 3, 25);
   EXPECT_EQ(sizes.stable, 10);
   EXPECT_EQ(sizes.candidate, 3);
+}
+
+TEST(Share, TakesNoneThatIsNotRelievedYet) {
+  const Bounds bounds{.replicas = 200, .surge = 2, .unavailable = 0};
+  EXPECT_EQ(Share(bounds, {.stable = 200, .candidate = 2}, 10, 0).stable, 200);
+  EXPECT_EQ(Share(bounds, {.stable = 200, .candidate = 2}, 10, 1).stable, 197);
+}
+
+TEST(Share, TakesNothingFromACandidate) {
+  const Bounds bounds{.replicas = 10, .surge = 3, .unavailable = 0};
+  EXPECT_EQ(Share(bounds, {.stable = 8, .candidate = 5}, 1, 10).candidate, 5);
 }
 
 TEST(Share, GivesPodsBackAsFarAsThereIsRoom) {

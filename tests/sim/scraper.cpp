@@ -134,11 +134,7 @@ void Scraper::Take(const std::string& uid, Asked& asked) {
   report.order_error = asked.order_error;
   if (asked.told && asked.told->state == Told::State::kFailed && queue_.now() >= asked.told->again)
     asked.told.reset();
-  if (!report.error.empty()) {
-    const bool already = asked.report && asked.report->unreachable_since;
-    report.unreachable_since =
-        already ? asked.report->unreachable_since : std::chrono::floor<std::chrono::seconds>(queue_.now());
-  }
+  if (!report.error.empty()) api::StillHolds(uid, asked.report, queue_.now(), report);
   if (!asked.seldom && traffic_.Counts(uid) && !std::exchange(asked.asked_on, true)) {
     queue_.After(random_.Between(2500ms, 5s), [this, uid] {
       const auto again = asked_.find(uid);

@@ -182,6 +182,8 @@ Decision Cluster::Reconcile(std::size_t most) {
     if (how.silent || how.unreachable) {
       report = {
           .error = "no answer in time", .unreachable_since = pod->started, .container_id = pod->container_id};
+      if (const auto before = reports_.find(uid); before != reports_.end())
+        report.hop_certificate = before->second.hop_certificate;
     }
     reports[uid] = report;
   };

@@ -66,6 +66,8 @@ class Cluster {
   void Run(std::chrono::seconds patience = std::chrono::seconds(120));
   // Reconciles, with Kubernetes at once behind and `pace` in between, until it has come to that.
   void Until(const std::function<bool()>& done, std::chrono::seconds pace = std::chrono::seconds(0));
+  // It has asked nobody yet.
+  void RestartOperator() { reports_.clear(); }
   // The pods in the Service get requests meanwhile.
   void Wait(std::chrono::seconds time);
 
