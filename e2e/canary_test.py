@@ -8,11 +8,12 @@ import time
 
 import bundles
 import pytest
+from full import FULL
 from kube import condition, in_phase, settled
 from load import Load
 from machines import lost, processes
 from recheck_test import POISON, names, predict
-from unnoticed_test import BODY, FULL, assert_unnoticed, await_last_drain
+from unnoticed_test import BODY, assert_unnoticed, await_last_drain
 from witness import Follow
 
 from conftest import manifest

@@ -12,6 +12,7 @@ from pathlib import Path
 
 import bundles
 import pytest
+from full import FULL
 from harness.background import Background
 from harness.faults import Then
 from harness.operator import built_otherwise
@@ -23,7 +24,6 @@ from scenes import RealCluster, RealControlPlane, settled_parts
 from witness import Witness
 
 BODY = json.dumps({"instances": [[1.0, 2.0, 4.0]]}).encode()
-FULL = bool(os.environ.get("PILOTLIGHT_E2E_FULL"))
 WRITES = {int(number) for number in os.environ.get("PILOTLIGHT_E2E_WRITES", "").split(",") if number}  # these alone
 AT_ONCE = 4  # more of them want more processors: a pod that gets no time answers nobody
 

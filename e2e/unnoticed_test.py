@@ -9,6 +9,7 @@ import time
 
 import bundles
 import pytest
+from full import FULL
 from kube import condition, in_phase, settled
 from load import Load
 from machines import front_of, frozen
@@ -19,8 +20,6 @@ from conftest import manifest
 ROW = [1.0, 2.0, 4.0]
 BODY = json.dumps({"instances": [ROW]}).encode()
 
-# PILOTLIGHT_E2E_FULL=1: as many versions in a row as the issue of this asks for. Otherwise enough to see each kind once.
-FULL = bool(os.environ.get("PILOTLIGHT_E2E_FULL"))
 GOOD, BAD = (20, 10) if FULL else (1, 1)
 
 

@@ -13,7 +13,7 @@ dev_test() {
   local word parts=() started_cluster=0 failed=0
   for word; do
     case $word in
-      all) parts=("${TEST_PARTS[@]}"); TIDY_SECONDS=200 ;;
+      all) parts=("${TEST_PARTS[@]}"); TIDY_SECONDS=60 ;;
       fmt) parts+=(format) ;;
       --cluster=current) CLUSTER_OF=current ;;
       --help | -h) say "dev test [--cluster=current] [part…]   parts: ${TEST_PARTS[*]} (all of these if none is named) ${NAMED_PARTS[*]}"; return 0 ;;
@@ -24,7 +24,7 @@ dev_test() {
         ;;
     esac
   done
-  if ((!${#parts[@]})); then parts=("${TEST_PARTS[@]}"); TIDY_SECONDS=200; fi
+  if ((!${#parts[@]})); then parts=("${TEST_PARTS[@]}"); TIDY_SECONDS=60; fi
   need_root
   choose_nodes
   mkdir -p "$RESULTS"

@@ -28,7 +28,7 @@ class Rollouts : public RolloutFixture {
     cluster.events.clear();
   }
   std::int64_t Serving() const {
-    const auto seen = cluster.Observe();
+    const auto seen = cluster.ObserveChildren();
     return Fleet(seen).CountServing();
   }
   using RolloutFixture::Serving;

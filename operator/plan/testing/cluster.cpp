@@ -85,10 +85,15 @@ Observed Cluster::Observe() const {
   json object = manifest_;
   object["metadata"]["generation"] = generation_;
   if (deleting_) object["metadata"]["deletionTimestamp"] = "2026-11-23T21:40:00Z";
-  Observed seen;
+  Observed seen = ObserveChildren();
   seen.model = api::Parse(object);
   // As it comes back from the API server, not as it was in memory.
   seen.model.status = api::StatusFromJson(api::ToJson(status_));
+  return seen;
+}
+
+Observed Cluster::ObserveChildren() const {
+  Observed seen;
   seen.config_maps = config_maps;
   seen.replica_sets = replica_sets;
   seen.pods = pods;

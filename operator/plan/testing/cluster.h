@@ -72,6 +72,7 @@ class Cluster {
   void Wait(std::chrono::seconds time);
 
   Observed Observe() const;
+  Observed ObserveChildren() const;  // all but the model
   const api::Status& status() const { return status_; }
   std::string Revision() const;  // what the spec asks for
   const api::ReplicaSet* Find(const std::string& revision) const;

@@ -27,7 +27,7 @@ class RolloutFixture : public ::testing::Test {
     return rs == nullptr ? 0 : rs->replicas;
   }
   std::int64_t Serving(const std::string& revision) const {
-    const auto seen = cluster.Observe();
+    const auto seen = cluster.ObserveChildren();
     return Fleet(seen).CountServing(revision);
   }
   // So many decisions, each with Kubernetes behind it and `pace` after it; then `check` is called.
