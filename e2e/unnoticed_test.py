@@ -9,7 +9,7 @@ import time
 
 import bundles
 import pytest
-from full import FULL
+from full import FULL, only_in_full
 from kube import condition, in_phase, settled
 from load import Load
 from machines import front_of, frozen
@@ -114,6 +114,7 @@ def test_good_and_bad_versions_in_a_row(kube, store, folder, deploy, figures, re
     assert len(load.by_revision) == GOOD + 1, "each good version has answered"
 
 
+@only_in_full
 def test_a_user_who_thinks_otherwise_in_the_middle(kube, store, folder, deploy, figures):
     """Paused, edited back, on to a third, and that one aborted: each while two revisions are in the Service."""
     name = "otherwise"
@@ -168,6 +169,7 @@ def four(kube, store, folder):
     kube.delete("modeldeployment", "four")
 
 
+@only_in_full
 def test_the_client_would_notice(kube, four):
     """What cannot be hidden is a front that is killed: were nothing counted here, the zeros of the others meant nothing."""
     address = kube.get("service", "four")["spec"]["clusterIP"]
@@ -224,6 +226,7 @@ def test_a_kube_proxy_that_hears_of_nothing_for_ten_seconds(kube, store, folder,
         kube.until("modeldeployment", "frozen", serving(2), 120)
 
 
+@only_in_full
 def test_pods_that_take_long_to_start_and_bodies_that_are_large(kube, store, folder, deploy, figures):
     """Each pod waits five seconds for its file, and each request and its answer have a megabyte."""
     rows = 60_000

@@ -134,6 +134,7 @@ TEST_F(Proportional, WhosePodsAreLostTakeNoFurtherStablePods) {
 
 TEST_F(Proportional, WhoseStatusIsLostHandOverWhatTheStablePodsCannotTake) {
   AtThreeQuarters();
+  Steps({{{"weight", 25}}, {{"weight", 75}, {"pause", "1h"}}});
   cluster.after_write = [this] { Check(); };
   cluster.status_ = api::Status();
   Pass(100, seconds(1), [&] { EXPECT_GE(Weight(), 50); });
