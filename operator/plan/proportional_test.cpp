@@ -80,6 +80,7 @@ TEST_F(Proportional, AreReadyThoughStablePodsHaveMadeRoom) {
   });
   EXPECT_EQ(Size(first), 2);
   EXPECT_EQ(Size(second), 3);
+  Pass(5, seconds(1), [&] { EXPECT_EQ(cluster.Condition("Ready").substr(0, 4), "True"); });
   for (const api::Pod* pod : cluster.Pods(first)) {
     const auto& body = cluster.sidecars.at(pod->meta.uid).body();
     EXPECT_EQ(body["stableIsFull"], false) << "without the operator the weight holds";
