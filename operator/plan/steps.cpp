@@ -24,7 +24,7 @@ CanarySizes Share(const Bounds& bounds, CanarySizes now, std::int64_t size, std:
   // As many pods as have that weight, rounded as WeightFor() does: else one pod of eleven, at 9 %, would
   // relieve nobody.
   const std::int64_t spared = relieved == 0 ? 0 : ((relieved + 1) * bounds.replicas - 1) / 100;
-  const std::int64_t needed = std::max<std::int64_t>(bounds.replicas - spared, 1);
+  const std::int64_t needed = bounds.replicas - spared;
   const std::int64_t fits = std::clamp(bounds.Most() - size, needed, std::max(needed, bounds.replicas));
   const std::int64_t grown = std::max(now.stable, bounds.Most() - now.candidate);
   const std::int64_t stable = now.stable > fits ? fits : std::min(fits, grown);

@@ -30,8 +30,8 @@ struct CanarySizes {
 
 // On the way to a step that takes `size` pods of the candidate, with `bounds` for both sides together: the
 // stable revision, which is to have `now.stable`, makes room as far as it can, since it is handed `relieved`
-// percent less; the candidate, which loses none, takes the room that is there now. One stable pod stays, for
-// it is the stable pods that requests come in by.
+// percent less; the candidate, which loses none, takes the room that is there now. `bounds.surge` is at least
+// one pod: so one stable pod stays, for it is the stable pods that requests come in by.
 CanarySizes Share(const Bounds& bounds, CanarySizes now, std::int64_t size, std::int64_t relieved);
 
 }  // namespace pilotlight::plan
