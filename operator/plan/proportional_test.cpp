@@ -72,6 +72,7 @@ TEST_F(Proportional, WithoutASurgeTakeOneAllTheSame) {
 
 TEST_F(Proportional, AreReadyThoughStablePodsHaveMadeRoom) {
   Serve(4);
+  Set({{"rollingUpdate", {{"maxUnavailable", 1}}}});
   Steps({{{"weight", 50}}, {{"weight", 75}, {"pause", "1h"}}});
   second = Ask("v2");
   Until([&] {
