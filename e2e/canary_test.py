@@ -133,7 +133,8 @@ SHADOW = [{"weight": 0, "mirror": 50, "pause": "5s"}, *STEPS]
 
 @pytest.mark.timeout(3600)
 def test_canaries_in_a_row(canaries, store, folder):
-    kinds = ["good", "fails", "twin", "lies", "dawdles", "crashes"] * 4 if FULL else ["good", "fails", "lies", "dawdles"]
+    # In full as many as the issue of this asks for; otherwise each kind once.
+    kinds = ["good", "fails", "twin", "lies", "dawdles", "crashes"] * (4 if FULL else 1)
     factor = 2.0
     for number, kind in enumerate(kinds):
         if kind == "good":

@@ -7,5 +7,5 @@ import pytest
 
 FULL = bool(os.environ.get("PILOTLIGHT_E2E_FULL"))
 
-# What is a longer form of another test, or is simulated as well.
+# What is simulated as well.
 only_in_full = pytest.mark.skipif(not FULL, reason="only with PILOTLIGHT_E2E_FULL=1")

@@ -169,7 +169,6 @@ def four(kube, store, folder):
     kube.delete("modeldeployment", "four")
 
 
-@only_in_full
 def test_the_client_would_notice(kube, four):
     """What cannot be hidden is a front that is killed: were nothing counted here, the zeros of the others meant nothing."""
     address = kube.get("service", "four")["spec"]["clusterIP"]
@@ -226,7 +225,6 @@ def test_a_kube_proxy_that_hears_of_nothing_for_ten_seconds(kube, store, folder,
         kube.until("modeldeployment", "frozen", serving(2), 120)
 
 
-@only_in_full
 def test_pods_that_take_long_to_start_and_bodies_that_are_large(kube, store, folder, deploy, figures):
     """Each pod waits five seconds for its file, and each request and its answer have a megabyte."""
     rows = 60_000
