@@ -1,5 +1,6 @@
 #pragma once
 
+#include <array>
 #include <cstdint>
 #include <map>
 #include <string>
@@ -17,6 +18,8 @@ enum class Metric {
   kDisagreement,  // another answer than stable's, of those that were compared
   kProbes,        // golden requests that the operator had sent
 };
+inline constexpr std::array kMetrics{Metric::kErrors, Metric::kLatency, Metric::kDisagreement,
+                                     Metric::kProbes};
 
 // "errors"
 const char* Name(Metric metric);

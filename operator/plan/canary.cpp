@@ -64,10 +64,11 @@ bool Planner::IsProportional() const {
 }
 
 // An operator that has just been started has heard of nobody; after that, be it that a pod cannot be reached.
-bool Planner::HasHeardOfAll(const std::string& revision) const {
-  return std::ranges::none_of(fleet_.Pods(revision), [&](const api::Pod* pod) {
-    return pod->ready && pod->running && fleet_.ReportOf(*pod) == nullptr;
-  });
+bool Planner::HasHeardOfBothSides() const {
+  const auto heard = [&](const api::Pod* pod) {
+    return !pod->ready || !pod->running || fleet_.ReportOf(*pod) != nullptr;
+  };
+  return std::ranges::all_of(fleet_.Pods(target_), heard) && std::ranges::all_of(fleet_.Pods(stable_), heard);
 }
 
 // The candidate's pods for which stable ones have made room: they take their place, though they are in no
@@ -150,7 +151,7 @@ void Planner::Canary(const api::ReplicaSet& rs) {
   if (IsProportional()) {
     const std::int64_t relieved = std::min({canary.desired, canary.applied, LeastInForce(rs)});
     sizes = {.stable = stable.replicas, .candidate = rs.replicas};
-    if (HasHeardOfAll(target_) && HasHeardOfAll(stable_)) sizes = Share(bounds_, sizes, size, relieved);
+    if (HasHeardOfBothSides()) sizes = Share(bounds_, sizes, size, relieved);
     if (sizes.stable < stable.replicas) sizes.stable = ScaledDown(SideOf(stable), sizes.stable);
     stable_is_full_ = std::min(stable.replicas, sizes.stable) >= wanted_;
   }
@@ -252,7 +253,7 @@ bool Planner::HandOver(const api::ReplicaSet& rs, std::int64_t weight) {
   api::CanaryStatus& canary = *next_.rollout.canary;
   for (const api::Pod* pod : fleet_.Pods(rs.meta.name)) Probe(*pod);
   for (const api::Pod* pod : Fronts()) Probe(*pod);
-  const bool known = HasHeardOfAll(rs.meta.name) && HasHeardOfAll(stable_);
+  const bool known = HasHeardOfBothSides();
   if (known) canary.desired = weight;
   const bool obeyed = known && Steer(rs, weight);
   canary.applied = obeyed ? weight : std::min(canary.applied, LeastInForce(rs));

@@ -202,8 +202,9 @@ analysis::Segment FromStatus(const api::SegmentStatus& segment) {
                         .assigned = {.candidate = segment.candidate, .stable = segment.stable},
                         .streams = {}};
   for (const api::MetricCounts& row : segment.metrics) {
-    for (const Metric metric : {Metric::kErrors, Metric::kLatency, Metric::kDisagreement}) {
-      if (row.metric != analysis::Name(metric)) continue;
+    for (const Metric metric : analysis::kMetrics) {
+      // Pods count golden requests as long as they live: those of the past are among those of now.
+      if (metric == Metric::kProbes || row.metric != analysis::Name(metric)) continue;
       Stream& stream = out.streams[metric];
       const Events events{row.requests, row.bad};
       if (row.pod.empty()) {

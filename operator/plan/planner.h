@@ -64,7 +64,7 @@ class Planner {
   const api::Canary& Rules() const;
   bool IsProportional() const;
   std::int64_t CountHandedTo() const;
-  bool HasHeardOfAll(const std::string& revision) const;
+  bool HasHeardOfBothSides() const;
   std::string SegmentLabel(std::int64_t weight) const;
   void BeginCanary(const api::ReplicaSet& rs);
   void KeepCanary();
