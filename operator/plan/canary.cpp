@@ -96,9 +96,10 @@ void Planner::BeginCanary(const api::ReplicaSet& rs) {
   begun.traffic = kTrafficSplit;
   begun.digest = Record(target_).digest;
   // Two that were on trial both stay, as in Promote(); and so do those that get requests already, should
-  // somebody have changed the label by hand.
+  // somebody have changed the label by hand. What comes back has no more pods than there is room for.
   const bool stay = rs.digest.empty() || Record(target_).split_until;
-  Change(rs, stay ? rs.replicas : std::min(rs.replicas, size), begun.traffic, begun.digest);
+  const std::int64_t fits = std::min(size, std::max(Room(), std::int64_t{1}));
+  Change(rs, stay ? rs.replicas : std::min(rs.replicas, fits), begun.traffic, begun.digest);
   Admit(begun);
 }
 

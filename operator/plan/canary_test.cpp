@@ -288,6 +288,24 @@ TEST_F(Canaries, EndWhenTheUserGoesBack) {
   EXPECT_EQ(Weight(), 0);
 }
 
+TEST_F(Canaries, WhosePodsAndReplicaSetAreGoneAreSaidToGetNothingUntilTheyComeBack) {
+  const std::string second = StayAt(50, 2);
+  Set({{"paused", true}});
+  std::erase_if(cluster.pods, [&](const api::Pod& pod) { return pod.meta.revision == second; });
+  std::erase_if(cluster.replica_sets, [&](const api::ReplicaSet& rs) { return rs.meta.name == second; });
+  Pass(3, seconds(1), [&] {
+    EXPECT_EQ(phase(), Phase::kPaused);
+    EXPECT_EQ(canary().applied, 0);
+  });
+  Set({{"paused", false}});
+  Pass(1);
+  EXPECT_EQ(phase(), Phase::kProving);
+  EXPECT_EQ(canary().desired, 0);
+  EXPECT_EQ(canary().applied, 0);
+  Until([&] { return phase() == Phase::kCanary && canary().applied == 50; });
+  EXPECT_EQ(Weight(), 50);
+}
+
 TEST_F(Canaries, KeepAsManyPodsAsTheyBeganWith) {
   Serve(4);
   least = 4;

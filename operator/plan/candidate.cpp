@@ -27,6 +27,8 @@ void Planner::Candidate() {
   next_.candidate_revision = target_;
   const api::ReplicaSet* rs = fleet_.Find(target_);
   if (InSplit(rs) && !stable_.empty()) return Canary(*rs);
+  // Who is gone, or has yet to be proven anew, is handed nothing.
+  if (auto& canary = next_.rollout.canary; canary && !InService(rs)) canary->desired = canary->applied = 0;
   if (model_.spec.rollout.paused) return Pause(rs);
   if (InService(rs)) {
     Grow(*rs);
@@ -64,6 +66,12 @@ void Planner::Pause(const api::ReplicaSet* rs) {
   Admit(*rs);
 }
 
+// For how many pods of the candidate.
+std::int64_t Planner::Room() const {
+  const api::ReplicaSet* stable = fleet_.Find(stable_);
+  return bounds_.Most() - (stable == nullptr ? 0 : stable->replicas);
+}
+
 // The proof is in the status; one write binds every later pod to its bytes and lets them in.
 void Planner::Promote(const api::ReplicaSet& rs) {
   if (!NobodyElseGetsTraffic()) {
@@ -82,9 +90,7 @@ void Planner::Promote(const api::ReplicaSet& rs) {
            false});
     return;
   }
-  const api::ReplicaSet* stable = fleet_.Find(stable_);
-  const std::int64_t room = bounds_.Most() - (stable == nullptr ? 0 : stable->replicas);
-  if (stable != nullptr && room < 1) {  // it is just making some
+  if (fleet_.Find(stable_) != nullptr && Room() < 1) {  // it is just making some
     Enter(Phase::kProving);
     AwaitPods(stable_);
     return;
@@ -94,7 +100,7 @@ void Planner::Promote(const api::ReplicaSet& rs) {
   // Two that were on trial both stay: which of them goes is not ours to choose. What comes back with more
   // pods than there is room for loses some, but none that serves: somebody may have changed its label by
   // hand.
-  const std::int64_t fits = std::max({room, fleet_.CountReady(target_), std::int64_t{1}});
+  const std::int64_t fits = std::max({Room(), fleet_.CountReady(target_), std::int64_t{1}});
   const std::int64_t size = rs.digest.empty() ? rs.replicas : std::min(rs.replicas, fits);
   api::ReplicaSet promoted = rs;
   promoted.traffic = kTrafficService;

@@ -58,6 +58,7 @@ class Planner {
   void Pause(const api::ReplicaSet* rs);
   void NoteServing();
   bool NobodyElseGetsTraffic() const;
+  std::int64_t Room() const;
 
   // canary.cpp: the same by steps, with a share of the requests.
   bool GoesBySteps() const;

@@ -151,6 +151,30 @@ TEST_F(Proportional, ThatShallBeFullAfterAllGetTheirStablePodsBack) {
   Until([&] { return Serving(first) == 4 && Weight() == 75; });
 }
 
+// All pods of the first revision are still there when it is asked for again.
+TEST_F(Proportional, OfWhatIsJustLeavingTakeNoMorePodsThanThereIsRoomFor) {
+  for (const bool scaled : {false, true}) {
+    SCOPED_TRACE(scaled ? "scaled down at once" : "");
+    cluster = Cluster();
+    Canaries::Serve(4);
+    Steps({{{"weight", 50}, {"pause", "1s"}}, {{"weight", 100}, {"pause", "1s"}}});
+    second = Ask("v2");
+    Until([&] { return cluster.status().stable_revision == second; });
+    ASSERT_EQ(Size(first), 4);
+    Set({{"canary", {{"stableCapacity", "Proportional"}}}});
+    if (scaled) cluster.Apply({{"replicas", 2}});
+    Steps({{{"weight", 75}, {"pause", "1h"}}});
+    ASSERT_EQ(Ask("v1.tar", Good()), first);
+    cluster.after_write = [this] {
+      Check();
+      if (cluster.Find(first)->traffic != kTrafficSplit) return;
+      EXPECT_GE(Size(first), 1);
+      EXPECT_LE(Size(first), std::max<std::int64_t>(5 - Size(second), 1));
+    };
+    UntilStep(1);
+  }
+}
+
 TEST_F(Proportional, AreLeftForTheirSuccessor) {
   AtThreeQuarters();
   Steps({{{"weight", 50}}});

@@ -225,14 +225,21 @@ void Judge::CheckBounds(const Write& write, std::int64_t before) const {
     return change != nullptr && rs.meta.uid == change->uid && rs.digest.empty() && rs.replicas == 2;
   });
   const std::int64_t confirming = promoted == write.seen.replica_sets.end() ? 0 : 1;
-  // A canary's pods come beside those of the stable revision.
-  const auto& canary = model.status.rollout.canary;
+  // A canary's pods come beside those of the stable revision: from the very first write of it.
+  auto canary = model.status.rollout.canary;
+  if (!canary && write.decision.status) canary = write.decision.status->rollout.canary;
   const std::int64_t pods = canary ? std::max(canary->replicas, model.spec.replicas) : model.spec.replicas;
   // And those of one that is not asked for any more leave when nobody hands them requests.
   std::int64_t leaving = 0;
   for (const ReplicaSet& rs : write.seen.replica_sets) {
     if (rs.traffic == plan::kTrafficSplit && rs.meta.name != model.status.candidate_revision)
       leaving += rs.replicas;
+    // As do those of the stable one that are too many, while they may hand some over.
+    const bool splits = std::ranges::any_of(model.status.revisions, [](const api::RevisionStatus& record) {
+      return record.split_until.has_value();
+    });
+    if (splits && rs.meta.name == model.status.stable_revision)
+      leaving += std::max<std::int64_t>(rs.replicas - pods, 0);
   }
   const std::int64_t surge = canary ? CanarySurge(model, pods) : Surge(model.spec);
   const std::int64_t most = pods + surge + confirming + leaving;
@@ -259,7 +266,9 @@ void Judge::CheckTarget(const plan::Action& action) const {
       Require(change->traffic == kTrafficNone || rs->traffic != kTrafficNone,
               [&] { return change->name + " was given up, and gets traffic"; });
     }
-    Require(change->traffic == kTrafficNone || IsDigest(change->digest),
+    const bool leaves = change->traffic == rs->traffic && change->replicas < rs->replicas;
+    Require(change->traffic == kTrafficNone || IsDigest(change->digest) ||
+                (leaves && ledger_.tampered.contains(rs->meta.uid)),
             [&] { return change->name + " enters the Service bound to nothing"; });
     Require(change->replicas <= 2 || IsDigest(change->digest),
             [&] { return change->name + " grows before it is proven"; });

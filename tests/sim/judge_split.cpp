@@ -26,11 +26,12 @@ const Pod* SeenPod(const plan::Observed& seen, const std::string& uid) {
 
 // What the pod's sidecar has said of itself to the operator.
 const api::Report* SeenReport(const plan::Observed& seen, const Pod& pod) {
-  const auto report = seen.reports.find(pod.meta.uid);
-  return report == seen.reports.end() || !report->second.error.empty() ||
-                 report->second.container_id != pod.container_id
-             ? nullptr
-             : &report->second;
+  const auto found = seen.reports.find(pod.meta.uid);
+  if (found == seen.reports.end()) return nullptr;
+  const api::Report& report = found->second;
+  // Another pod may have its address by now, and answer in its place.
+  const bool own = report.pod_uid == pod.meta.uid && report.container_id == pod.container_id;
+  return own && report.error.empty() ? &report : nullptr;
 }
 
 // During a canary there are never fewer than when it began.

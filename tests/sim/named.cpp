@@ -89,6 +89,16 @@ const std::vector<Named>& AllNamed() {
        "63 replicas=4 Canary(7)+40000ms Edit(1)+40000ms CrashOperator(4)+700000ms Promote(6)+40000ms"},
       {"CanaryInProportionNoMore",
        "64 replicas=4 Canary(7)+40000ms Edit(1)+40000ms Canary(2)+40000ms Promote(6)+40000ms"},
+      {"EnginesCrash",
+       "65 replicas=4 Wait(0)+40000ms Edit(1)+5000ms CrashEngine(1)+2000ms CrashEngine(5)+40000ms", true},
+      {"CanaryWhoseEnginesCrash",
+       "66 replicas=2 Canary(2)+40000ms Edit(1)+40000ms CrashEngine(0)+12000ms CrashEngine(2)+40000ms "
+       "Promote(6)+40000ms",
+       true},
+      {"CanaryOfWhatIsJustLeaving",
+       "752524 replicas=4 Canary(4)+12000ms Edit(1)+40000ms Edit(0)+40000ms Wait(0)+40000ms"},
+      {"CanaryInProportionOfWhatIsJustLeaving",
+       "67 replicas=4 Canary(4)+12000ms Edit(1)+40000ms Canary(7)+0ms Edit(0)+40000ms Promote(6)+40000ms"},
       {"TwoOperators", "30 replicas=2 SecondOperator(0)+40000ms Edit(1)+40000ms"},
   };
   return kAll;

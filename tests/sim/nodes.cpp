@@ -180,19 +180,38 @@ void Nodes::Check(const Pod& pod, Sidecar& sidecar) {
   sidecar.state = State::kReady;
   sidecar.accepting = true;
   if (sidecar.pin.empty()) ledger_.proven[pod.meta.revision].insert(sidecar.digest);
-  // Readiness is probed once in a second.
-  Later(random_.Between(50ms, 1000ms + weather_.kubelet_lag), pod.meta.uid, [this](const Pod& p, Sidecar&) {
-    if (p.meta.deleting) return;
-    Edit(p, [&](Pod& next) {
-      next.ready = true;
-      next.ready_since = Seconds(queue_.now());
-    });
-  });
+  ProbeReadiness(pod.meta.uid);
   if (weather_.crashing.contains(version)) {
     Later(random_.Between(1s, 5s), pod.meta.uid,
           [this](const Pod& p, Sidecar&) { Crash(p.meta.uid, "Error"); });
   }
   sidecar_changed(pod.meta.uid);
+}
+
+// The kubelet asks once in a second.
+void Nodes::ProbeReadiness(const std::string& uid) {
+  Later(random_.Between(50ms, 1000ms + weather_.kubelet_lag), uid, [this](const Pod& p, Sidecar& s) {
+    const bool ready = s.state == State::kReady;
+    if (p.meta.deleting || p.ready == ready) return;
+    Edit(p, [&](Pod& next) {
+      next.ready = ready;
+      next.ready_since.reset();
+      if (ready) next.ready_since = Seconds(queue_.now());
+    });
+  });
+}
+
+void Nodes::CrashEngine(const std::string& uid) {
+  const Pod* pod = api_.PodOf(uid);
+  if (pod == nullptr || pod->meta.deleting || sidecars_[uid].state != State::kReady) return;
+  ledger_.hurt.insert(uid);
+  Sidecar& sidecar = sidecars_[uid];
+  sidecar.state = State::kChecking;
+  sidecar.accepting = false;
+  ++sidecar.life;
+  ProbeReadiness(uid);
+  Later(random_.Between(300ms, 4000ms), uid, [this](const Pod& p, Sidecar& s) { Check(p, s); });
+  sidecar_changed(uid);
 }
 
 void Nodes::Crash(const std::string& uid, const std::string& reason) {

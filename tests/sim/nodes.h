@@ -63,6 +63,8 @@ class Nodes {
   void Uncordon(std::size_t node);
   void NodesChanged() { ScheduleSoon(); }
   void Crash(const std::string& uid, const std::string& reason);
+  // Its front lives on, and answers for it when asked how it is.
+  void CrashEngine(const std::string& uid);
   void End(const std::string& uid);  // by its node: evicted for want of memory, say
   void FailRecheck(const std::string& uid);
   // Every node is there, and sound; what failed for a node's fault fails no longer.
@@ -80,6 +82,7 @@ class Nodes {
   std::string FreeAddress() const;
   void Fetch(const api::Pod& pod, Sidecar& sidecar);
   void Check(const api::Pod& pod, Sidecar& sidecar);
+  void ProbeReadiness(const std::string& uid);
   void Terminate(const api::Pod& pod);
   void Drained(const std::string& uid, Moment since);
   void EvictAll(std::size_t node, int tries);

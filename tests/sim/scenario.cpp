@@ -67,6 +67,7 @@ const std::vector<DoInfo>& AllDos() {
       {Do::kTamperService, "TamperService", 0, 2},
       {Do::kLoseStatus, "LoseStatus", 0, 2},
       {Do::kCrashPod, "CrashPod", 7, 6},
+      {Do::kCrashEngine, "CrashEngine", 7, 6},
       {Do::kEndPod, "EndPod", 7, 3},
       {Do::kDrift, "Drift", 7, 2},
       {Do::kLoseNode, "LoseNode", 2, 4},

@@ -45,6 +45,7 @@ enum class Do : std::uint8_t {
   kLoseStatus,
   // The world.
   kCrashPod,
+  kCrashEngine,
   kEndPod,
   kDrift,
   kLoseNode,

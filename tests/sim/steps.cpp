@@ -203,6 +203,9 @@ void World::TakeWorld(const Step& step) {
       if (const auto pod = PickPod(argument))
         nodes_.Crash(pod->meta.uid, argument % 2 == 0 ? "Error" : "OOMKilled");
       return;
+    case Do::kCrashEngine:
+      if (const auto pod = PickPod(argument)) nodes_.CrashEngine(pod->meta.uid);
+      return;
     case Do::kEndPod:
       if (const auto pod = PickPod(argument)) nodes_.End(pod->meta.uid);
       return;
