@@ -58,8 +58,12 @@ class Kube:
                     always(last)
                 if fulfilled(last):
                     return last
-        raise AssertionError(f"{kind} {name} did not become so in {seconds:.0f} s; its last state: "
-                             + json.dumps(last.get("status", last), indent=1)[:6000])
+        # Asked anew: it is another thing if the last state was not watched than if there was none after it.
+        now = self.get(kind, name) or {}
+        children = self.run("get", CHILDREN, "-l", f"app.kubernetes.io/instance={name}", "-o", "wide", check=False)
+        raise AssertionError(f"{kind} {name} did not become so in {seconds:.0f} s; it is at resourceVersion "
+                             f"{_version(now)}, and was last seen at {_version(last)}:\n"
+                             + json.dumps(now.get("status", now), indent=1)[:6000] + f"\n{children}")
 
     def event(self, name: str, reason: str, seconds: float = 20) -> dict:
         """The Event of that reason about the ModelDeployment, which may take a moment to be written."""
@@ -82,6 +86,10 @@ class Kube:
         while left := [f"{o['kind']} {o['metadata']['name']}" for o in self.list(kinds, selector)]:
             assert time.monotonic() < deadline, f"left over after {seconds:.0f} s: {', '.join(left)}"
             time.sleep(0.2)
+
+
+def _version(document: dict) -> str:
+    return document.get("metadata", {}).get("resourceVersion", "none")
 
 
 def _documents(command: list[str], seconds: float):
