@@ -10,12 +10,9 @@ namespace pilotlight::plan::testing {
 namespace {
 
 using api::Phase;
-using nlohmann::json;
 using std::chrono::minutes;
 using std::chrono::seconds;
 using ::testing::Contains;
-using ::testing::HasSubstr;
-using ::testing::Not;
 
 TEST_F(Rollouts, AreRetriedWithPodsOfTheirOwn) {
   Serve(2);

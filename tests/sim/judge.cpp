@@ -226,18 +226,18 @@ void Judge::CheckBounds(const Write& write, std::int64_t before) const {
   });
   const std::int64_t confirming = promoted == write.seen.replica_sets.end() ? 0 : 1;
   // A canary's pods come beside those of the stable revision: from the very first write of it.
-  auto canary = model.status.rollout.canary;
-  if (!canary && write.decision.status) canary = write.decision.status->rollout.canary;
+  const bool begins = !model.status.rollout.canary && write.decision.status;
+  const auto& canary = begins ? write.decision.status->rollout.canary : model.status.rollout.canary;
   const std::int64_t pods = canary ? std::max(canary->replicas, model.spec.replicas) : model.spec.replicas;
   // And those of one that is not asked for any more leave when nobody hands them requests.
+  const bool splits = std::ranges::any_of(model.status.revisions, [](const api::RevisionStatus& record) {
+    return record.split_until.has_value();
+  });
   std::int64_t leaving = 0;
   for (const ReplicaSet& rs : write.seen.replica_sets) {
     if (rs.traffic == plan::kTrafficSplit && rs.meta.name != model.status.candidate_revision)
       leaving += rs.replicas;
     // As do those of the stable one that are too many, while they may hand some over.
-    const bool splits = std::ranges::any_of(model.status.revisions, [](const api::RevisionStatus& record) {
-      return record.split_until.has_value();
-    });
     if (splits && rs.meta.name == model.status.stable_revision)
       leaving += std::max<std::int64_t>(rs.replicas - pods, 0);
   }
