@@ -38,6 +38,22 @@ def pytest_terminal_summary(terminalreporter, config):
         terminalreporter.write_line("\n".join(lines))
 
 
+@pytest.hookimpl(hookwrapper=True)
+def pytest_runtest_makereport(item, call):
+    """What the operator logged and has in hand goes with a failure: it may be another one a minute later."""
+    report = (yield).get_result()
+    if report.when != "call" or not report.failed:
+        return
+    system = Kube("pilotlight-system")
+    pod = system.run("get", "pods", "-l", "app.kubernetes.io/name=pilotlight", "-o", "name", check=False).split("\n")[0]
+    path = f"/api/v1/namespaces/{system.namespace}/pods/{pod.removeprefix('pod/')}:8080/proxy/metrics"
+    telling = ("workqueue_", "controller_runtime_reconcile_", "reflector_", "stale_sync_", "rest_client_requests_total")
+    metrics = system.run("get", "--raw", path, check=False).splitlines()
+    report.sections.append(("operator's log", system.run("logs", pod, "--since=5m", check=False)[-5000:]))
+    report.sections.append(("operator's metrics", "\n".join(
+        line for line in metrics if line.startswith(telling) and "_bucket" not in line)))
+
+
 @pytest.fixture(scope="session")
 def system():
     """The operator's namespace."""

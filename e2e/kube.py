@@ -59,7 +59,8 @@ class Kube:
                 if fulfilled(last):
                     return last
         # Asked anew: it is another thing if the last state was not watched than if there was none after it.
-        now = self.get(kind, name) or {}
+        text = self.run("get", kind, name, "-o", "json", check=False)
+        now = json.loads(text) if text else {}
         children = self.run("get", CHILDREN, "-l", f"app.kubernetes.io/instance={name}", "-o", "wide", check=False)
         raise AssertionError(f"{kind} {name} did not become so in {seconds:.0f} s; it is at resourceVersion "
                              f"{_version(now)}, and was last seen at {_version(last)}:\n"
@@ -75,16 +76,16 @@ class Kube:
         found = self.run("get", "events", "--field-selector", f"involvedObject.name={name}")
         raise AssertionError(f"no event {reason} about {name} in {seconds:.0f} s; there are:\n{found}")
 
-    def gone(self, selector: str, seconds: float = 150, kinds: str = CHILDREN) -> None:
-        """Returns once nothing is left that bears the label, or fails and says what is.
+    def gone(self, selector: str, seconds: float = 150, kinds: str = CHILDREN, left: int = 0) -> None:
+        """Returns once nothing, or no more than so many, is left that bears the label; or fails and says what is.
 
         A kubelet that misses the end of a container finds it when it collects garbage, once a minute; only then does it
         let the API server forget the pod.
         """
         deadline = time.monotonic() + seconds
         # Not `kubectl wait --for=delete`: it misses what goes while it starts, and then waits for all its time.
-        while left := [f"{o['kind']} {o['metadata']['name']}" for o in self.list(kinds, selector)]:
-            assert time.monotonic() < deadline, f"left over after {seconds:.0f} s: {', '.join(left)}"
+        while len(there := [f"{o['kind']} {o['metadata']['name']}" for o in self.list(kinds, selector)]) > left:
+            assert time.monotonic() < deadline, f"left over after {seconds:.0f} s: {', '.join(there)}"
             time.sleep(0.2)
 
 

@@ -45,8 +45,8 @@ def test_a_rollout_is_followed_and_steered_from_the_command_line(kube, store, fo
     assert pilotlight("wait", "steered").returncode == 0
     kube.until("modeldeployment", "steered", lambda m: m["status"]["rollout"]["phase"] == "Complete")
 
-    # Nothing to abort, nothing to retry.
-    for verb in ("abort", "retry"):
+    # Nothing to abort, to promote or to retry.
+    for verb in ("abort", "promote", "retry"):
         refused = pilotlight(verb, "steered")
         assert refused.returncode == 2 and refused.stderr.startswith("kubectl pilotlight: there is nothing to ")
 

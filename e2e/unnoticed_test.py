@@ -244,4 +244,5 @@ def test_four_pods_that_become_one(kube, figures, four):
     with unnoticed(kube, "four", figures) as (factors, _):
         factors[four] = 2
         kube.run("scale", "modeldeployment/four", "--replicas=1")
-        kube.until("modeldeployment", "four", lambda m: serving(1)(m) and len(pods(kube, "four")) == 1, 120)
+        kube.until("modeldeployment", "four", serving(1), 120)
+        kube.gone("app.kubernetes.io/instance=four", 150, "pods", left=1)
