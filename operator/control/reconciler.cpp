@@ -13,6 +13,9 @@ namespace {
 
 using kube::ReconcileResult;
 
+// Whoever was faster has been seen by then.
+constexpr std::chrono::seconds kRefusalsLast{10};
+
 std::vector<ScrapeTarget> Targets(const plan::Observed& seen, const plan::Decision& decision) {
   std::vector<ScrapeTarget> targets;
   for (const api::Pod& pod : seen.pods) {
@@ -64,6 +67,7 @@ ReconcileResult Reconciler::Reconcile(const kube::ReconcileContext& context) {
       return GiveUp(context.key, seen.model.generation, done.error());
     }
   }
+  NoteWritten(context.key);
   scraper_.Tell(context.key, decision.orders);
   if (seen.problem) {
     // It is over: the status shall say so.
@@ -85,9 +89,10 @@ std::optional<plan::Problem> Reconciler::ProblemOf(const kube::Key& key, std::in
 ReconcileResult Reconciler::GiveUp(const kube::Key& key, std::int64_t generation, const PerformError& error) {
   using std::chrono::milliseconds;
   const kube::Error& cause = error.cause;
-  // Somebody was faster, or the object is gone: what is then observed decides.
+  // Somebody was faster, or the object is gone: what is then observed decides. Unless that never is.
   if (!error.problem &&
-      (cause.code == kube::ErrorCode::Conflict || cause.code == kube::ErrorCode::NotFound)) {
+      (cause.code == kube::ErrorCode::Conflict || cause.code == kube::ErrorCode::NotFound) &&
+      !IsRefusedForLong(key)) {
     return ReconcileResult::RequeueAfter(milliseconds(100));
   }
   if (error.problem) {
@@ -102,9 +107,21 @@ ReconcileResult Reconciler::GiveUp(const kube::Key& key, std::int64_t generation
   return ReconcileResult::Failed(kube::Describe(cause), cause.retry_after.value_or(std::chrono::seconds(0)));
 }
 
+bool Reconciler::IsRefusedForLong(const kube::Key& key) {
+  const std::scoped_lock lock(mutex_);
+  const auto now = clock_.Monotonic();
+  return now - refused_since_.try_emplace(key, now).first->second >= kRefusalsLast;
+}
+
+void Reconciler::NoteWritten(const kube::Key& key) {
+  const std::scoped_lock lock(mutex_);
+  refused_since_.erase(key);
+}
+
 void Reconciler::Forget(const kube::Key& key) {
   gate_.Forget(key);
   scraper_.Want(key, {});
+  NoteWritten(key);
   const std::scoped_lock lock(mutex_);
   problems_.erase(key);
 }

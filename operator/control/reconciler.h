@@ -6,15 +6,13 @@
 #include <mutex>
 #include <optional>
 
+#include "common/time/clock.h"
 #include "operator/control/perform.h"
 #include "operator/control/stores.h"
 #include "operator/kube/controller.h"
 #include "operator/plan/observed.h"
 #include "operator/plan/plan.h"
 
-namespace pilotlight {
-class Clock;
-}
 namespace pilotlight::kube {
 class WriteGate;
 }
@@ -45,6 +43,9 @@ class Reconciler {
   };
   std::optional<plan::Problem> ProblemOf(const kube::Key& key, std::int64_t generation);
   kube::ReconcileResult GiveUp(const kube::Key& key, std::int64_t generation, const PerformError& error);
+  // Whether writes of `key` have met with conflicts for longer than a race lasts, without one that did not.
+  bool IsRefusedForLong(const kube::Key& key);
+  void NoteWritten(const kube::Key& key);
   void Forget(const kube::Key& key);
 
   const Stores stores_;
@@ -56,6 +57,7 @@ class Reconciler {
   const Decide decide_;
   std::mutex mutex_;
   std::map<kube::Key, Remembered> problems_;
+  std::map<kube::Key, Clock::Instant> refused_since_;
 };
 
 }  // namespace pilotlight::control

@@ -95,6 +95,21 @@ TEST_F(Reconciling, StopsAtTheFirstFailureAndComesBackAsTheServerSays) {
   EXPECT_EQ(result.after, std::chrono::seconds(7));
 }
 
+TEST_F(Reconciling, ConflictsAreTriedAgainSoonAndAreFailuresIfTheyLast) {
+  See(Model());
+  errors_["PATCH status"] = kube::StatusError(409, "Conflict", "the object has been modified");
+  const auto expect = [this](kube::ReconcileResult::Kind kind) { EXPECT_EQ(Reconcile().kind, kind); };
+  expect(kube::ReconcileResult::Kind::RequeueAfter);
+  clock_.Advance(std::chrono::seconds(9));
+  expect(kube::ReconcileResult::Kind::RequeueAfter);
+  clock_.Advance(std::chrono::seconds(1));
+  expect(kube::ReconcileResult::Kind::Error);
+  const auto refused = std::exchange(errors_, {});
+  Reconcile();
+  errors_ = refused;
+  expect(kube::ReconcileResult::Kind::RequeueAfter);
+}
+
 TEST_F(Reconciling, MakesNoChildBeforeTheStatusIsWritten) {
   See(Model());
   errors_["PATCH status"] = kube::StatusError(500, "InternalError");
