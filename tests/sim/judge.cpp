@@ -230,8 +230,9 @@ void Judge::CheckBounds(const Write& write, std::int64_t before) const {
   const auto& canary = begins ? write.decision.status->rollout.canary : model.status.rollout.canary;
   const std::int64_t pods = canary ? std::max(canary->replicas, model.spec.replicas) : model.spec.replicas;
   // And those of one that is not asked for any more leave when nobody hands them requests.
-  const bool splits = std::ranges::any_of(model.status.revisions, [](const api::RevisionStatus& record) {
-    return record.split_until.has_value();
+  const bool splits = std::ranges::any_of(model.status.revisions, [&](const api::RevisionStatus& record) {
+    return record.name != model.status.stable_revision && record.split_until &&
+           write.seen.now < *record.split_until + write.seen.settings.settle;
   });
   std::int64_t leaving = 0;
   for (const ReplicaSet& rs : write.seen.replica_sets) {
