@@ -5,6 +5,7 @@
 #include <utility>
 
 #include "operator/analysis/sentence.h"
+#include "operator/analysis/threshold.h"
 #include "operator/analysis/weigh.h"
 
 namespace pilotlight::analysis {
@@ -110,7 +111,15 @@ class Judgement {
       if (criterion.metric == Metric::kProbes || observed_.segments.back().streams.contains(criterion.metric))
         continue;
       // Where hardly anybody asks, there is no threshold of latency yet either.
-      if (observed_.segments.back().assigned.candidate < settings_.min_requests && ProbesStandIn()) continue;
+      if (observed_.segments.back().assigned.candidate < settings_.min_requests && ProbesStandIn()) {
+        if (!observed_.last_without_threshold) continue;
+        return Wait(
+            "NoLatencyThreshold",
+            std::format(
+                "{} requests to the stable pods will tell what is slow, and the next step leaves them "
+                "none; so would latencyThresholdMilliseconds",
+                kLeastForThreshold));
+      }
       return Wait("NoData", std::format("no counters of {} were read in this step", Name(criterion.metric)));
     }
     return false;

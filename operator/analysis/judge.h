@@ -47,6 +47,9 @@ struct Observed {
 
   std::chrono::seconds elapsed{0};  // of the present step
   bool first_step = false;
+  // Nothing tells yet from when on a request is slow, and the next step leaves stable no requests to tell it
+  // by.
+  bool last_without_threshold = false;
 };
 
 Verdict Judge(const Settings& settings, const Observed& observed);

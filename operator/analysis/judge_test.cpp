@@ -240,6 +240,13 @@ TEST_F(AThinStep, PassesByGoldenRequestsAlone) {
   ExpectOnly(Outcome::kPass, "NonInferior");
 }
 
+TEST_F(AThinStep, DoesNotPassByGoldenRequestsIfTheNextOneCannotTellWhatIsSlow) {
+  settings_.metrics.push_back({Metric::kLatency, {}});
+  ExpectOnly(Outcome::kPass, "NonInferior");
+  observed_.last_without_threshold = true;
+  ExpectOnly(Outcome::kInconclusive, "NoLatencyThreshold", "the next step leaves them none");
+}
+
 TEST_F(AThinStep, DoesNotPassByGoldenRequestsIfItIsALaterOne) {
   observed_.first_step = false;
   ExpectOnly(Outcome::kInconclusive, "TooFewRequests", "3 of the 200");

@@ -7,7 +7,6 @@
 namespace pilotlight::analysis {
 namespace {
 
-constexpr std::int64_t kLeastRequests = 100;
 constexpr std::int64_t kOneIn = 20;  // is slow: 5 %
 
 std::int64_t Requests(const Histogram& histogram) {
@@ -23,7 +22,7 @@ bool Fits(const Histogram& histogram) {
 std::optional<double> SlowThreshold(const Histogram& stable) {
   if (!Fits(stable)) return std::nullopt;
   const std::int64_t all = Requests(stable);
-  if (all < kLeastRequests) return std::nullopt;
+  if (all < kLeastForThreshold) return std::nullopt;
   std::int64_t over = all;
   for (std::size_t i = 0; i < stable.bounds.size(); ++i) {
     over -= stable.counts[i];

@@ -18,6 +18,9 @@ namespace pilotlight::analysis {
 inline constexpr double kSlower = 1.25;
 inline constexpr double kMuchSlower = 1.5;
 
+// Stable's requests that it takes.
+inline constexpr std::int64_t kLeastForThreshold = 100;
+
 // How many requests took up to which time, as Prometheus has it: bucket i counts those over bound i − 1 and
 // up to bound i, the last of `counts`, one more than bounds, those over all bounds.
 struct Histogram {
@@ -30,8 +33,8 @@ struct Histogram {
 //
 // It is a bound and not interpolated, because how many requests were over a bound is known exactly. It lies
 // above the 95th percentile by less than one bucket; so 5 % or fewer of stable's requests are over it, and a
-// slowdown must exceed that bucket's width, too, to show. None: fewer than 100 requests, or more than 5 %
-// over the last bound, or the numbers of counts and bounds do not fit.
+// slowdown must exceed that bucket's width, too, to show. None: fewer than kLeastForThreshold requests, or
+// more than 5 % over the last bound, or the numbers of counts and bounds do not fit.
 std::optional<double> SlowThreshold(const Histogram& stable);
 
 // How many requests took longer than the least bound that is not below `seconds`; none where there is no such

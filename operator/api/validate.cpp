@@ -226,6 +226,10 @@ void CheckCanary(Checker& check, const Canary& canary) {
   const auto no_more = [](const CanaryStep& a, const CanaryStep& b) { return a.weight >= b.weight; };
   check.Require(std::ranges::adjacent_find(canary.steps, no_more) == canary.steps.end(), path + ".steps",
                 "each step's weight must be above the one before");
+  check.Require(
+      canary.steps.empty() || canary.steps.front().weight < 100 || canary.analysis.latency_threshold, path,
+      "a first step of weight 100 needs analysis.latencyThresholdMilliseconds: the stable pods "
+      "get no requests that would tell what is slow");
   check.Length(canary.session_header.size(), 64, path + ".sticky.header", "characters");
   check.Require(canary.session_header.empty() || Matches(canary.session_header, HeaderPattern()),
                 path + ".sticky.header",

@@ -411,6 +411,8 @@ analysis::Verdict Planner::WeighCanary(const api::ReplicaSet& rs) {
   }
   if (restarts > kMostRestarts) observed.restarts = restarts;
   observed.first_step = canary.step <= 1;
+  observed.last_without_threshold = canary.threshold_ms == 0 && canary.step < std::ssize(steps_) &&
+                                    steps_[static_cast<std::size_t>(canary.step)].weight == 100;
   if (canary.step_since) observed.elapsed = seen_.now - *canary.step_since;
 
   const analysis::Verdict verdict = analysis::Judge(Criteria(counts.segment), observed);

@@ -102,6 +102,27 @@ TEST_F(Canaries, WithoutRequestsPassTheirFirstStepByGoldenRequestsAndNoOther) {
   UntilPromoted(second);
 }
 
+// At 100 % no stable pod is asked anything: what was not learnt by then is never learnt.
+TEST_F(Canaries, WithoutRequestsStayWhereSomebodyIsLeftToLearnFromWhatIsSlow) {
+  Serve(2, 0);
+  const std::string second = Ask("v2");
+  UntilStep(1);
+  Until([&] { return phase() == Phase::kPaused && cluster.status().rollout.reason == "NoLatencyThreshold"; });
+  EXPECT_THAT(cluster.status().rollout.message, HasSubstr("the next step leaves them none"));
+  EXPECT_EQ(canary().step, 1);
+  cluster.requests_per_second = 50;
+  UntilPromoted(second);
+}
+
+TEST_F(Canaries, WithoutRequestsGoOnIfTheyAreToldWhatIsSlow) {
+  Serve(2, 0);
+  Set({{"canary", {{"analysis", {{"latencyThresholdMilliseconds", 100}}}}}});
+  const std::string second = Ask("v2");
+  UntilStep(2);
+  cluster.requests_per_second = 50;
+  UntilPromoted(second);
+}
+
 TEST_F(Canaries, ThatFailGoldenRequestsAreTakenBackInWhateverStep) {
   for (const std::int64_t step : {1, 2}) {
     SCOPED_TRACE(step);
@@ -404,7 +425,7 @@ TEST_F(Canaries, ThatWaitForPromoteAreNotNotedAtEachLook) {
 }
 
 TEST_F(Canaries, DoNotShrinkWhileTheyGetRequests) {
-  const std::string second = StayAt(100, 4);
+  const std::string second = StayAt(99, 4);
   Steps({{{"weight", 25}, {"pause", "1h"}}});
   Until([&] { return Weight() == 25; });
   Pass(20);

@@ -170,7 +170,7 @@ const Row kRows[] = {
     {"canary, not certain until the deadline", "True", "False", "True", "True", "False",
      [](Cluster& c) {
        Canary(c);
-       UntilReason(c, api::Phase::kPaused, "NoData");
+       UntilReason(c, api::Phase::kPaused, "NoLatencyThreshold");
      }},
     {"canary, no room", "True", "False", "True", "True", "False",
      [](Cluster& c) {

@@ -99,6 +99,11 @@ const std::vector<Named>& AllNamed() {
        "752524 replicas=4 Canary(4)+12000ms Edit(1)+40000ms Edit(0)+40000ms Wait(0)+40000ms"},
       {"CanaryInProportionOfWhatIsJustLeaving",
        "67 replicas=4 Canary(4)+12000ms Edit(1)+40000ms Canary(7)+0ms Edit(0)+40000ms Promote(6)+40000ms"},
+      {"CanaryThatNobodyAsksAtFirst",
+       "987231 replicas=2 Canary(0)+12000ms Requests(0)+0ms Edit(1)+0ms Room(1)+700000ms Scale(1)+0ms"},
+      {"CanaryThatNobodyAsksWithoutItsOperator",
+       "295050 replicas=3 Canary(3)+12000ms LoseEvent(1)+0ms Edit(1)+0ms Requests(0)+0ms "
+       "CrashOperator(0)+700000ms SecondOperator(0)+2000ms"},
       {"TwoOperators", "30 replicas=2 SecondOperator(0)+40000ms Edit(1)+40000ms"},
   };
   return kAll;
