@@ -327,6 +327,30 @@ TEST_F(Canaries, WhosePodsAndReplicaSetAreGoneAreSaidToGetNothingUntilTheyComeBa
   EXPECT_EQ(Weight(), 50);
 }
 
+TEST_F(Canaries, WhoseReplicaSetIsNotSeenAreRememberedForAsLongAsTheyMayGetRequests) {
+  const std::string second = AtStep(1, 4);
+  const api::ReplicaSet hidden = *cluster.Find(second);
+  std::erase_if(cluster.replica_sets, [&](const api::ReplicaSet& rs) { return rs.meta.name == second; });
+  cluster.Apply({{"model", {{"uri", "https://models.example/v1.tar"}}}});
+  cluster.Reconcile();
+  ASSERT_NE(cluster.status().FindRevision(second), nullptr);
+  cluster.replica_sets.push_back(hidden);
+  Until([&] {
+    if (cluster.Find(second)->traffic == kTrafficNone) {
+      EXPECT_EQ(Weight(), 0);
+    }
+    return phase() == Phase::kComplete && Size(second) == 0;
+  });
+}
+
+TEST_F(Canaries, WhoseReplicaSetIsGoneAreForgottenWhenTheyCanGetNoRequestsAnyMore) {
+  const std::string second = AtStep(1, 4);
+  std::erase_if(cluster.replica_sets, [&](const api::ReplicaSet& rs) { return rs.meta.name == second; });
+  cluster.Apply({{"model", {{"uri", "https://models.example/v1.tar"}}}});
+  Until([&] { return cluster.status().FindRevision(second) == nullptr; });
+  EXPECT_EQ(phase(), Phase::kComplete);
+}
+
 TEST_F(Canaries, KeepAsManyPodsAsTheyBeganWith) {
   Serve(4);
   least = 4;

@@ -101,6 +101,7 @@ class Planner {
   bool Steer(const api::ReplicaSet& rs, std::int64_t weight);
   bool SplitIsOff(const api::ReplicaSet& rs);
   bool MayBeSplit();
+  bool MayBeSplit(const api::RevisionStatus& record);
   bool KeepsItsRequests(const api::ReplicaSet& rs);
 
   // undo.cpp: candidates that are taken back, and revisions that the stable one replaces.

@@ -119,6 +119,7 @@ void Planner::KeepRecords() {
   std::int64_t failures = 0;
   std::erase_if(next_.revisions, [&](const RevisionStatus& record) {
     if (record.name == target_ || fleet_.Find(record.name) != nullptr) return false;
+    if (MayBeSplit(record)) return false;  // be it that its ReplicaSet is only not seen
     const bool never_again = record.phase == RevisionPhase::kFailed || record.aborted;
     return !never_again || ++failures > kFailuresKept;
   });

@@ -224,14 +224,17 @@ bool Planner::KeepsItsRequests(const api::ReplicaSet& rs) {
 // Whether the stable pods may be handing requests to anybody.
 bool Planner::MayBeSplit() {
   bool may = false;
-  for (const api::RevisionStatus& record : next_.revisions) {
-    if (record.name == stable_ || !record.split_until) continue;
-    const api::Time end = *record.split_until + seen_.settings.settle;
-    if (seen_.now >= end) continue;
-    may = true;
-    AgainAt(end);
-  }
+  for (const api::RevisionStatus& record : next_.revisions) may = MayBeSplit(record) || may;
   return may;
+}
+
+// Whether that revision may be handed requests, be it that nobody knows where it is.
+bool Planner::MayBeSplit(const api::RevisionStatus& record) {
+  if (record.name == stable_ || !record.split_until) return false;
+  const api::Time end = *record.split_until + seen_.settings.settle;
+  if (seen_.now >= end) return false;
+  AgainAt(end);
+  return true;
 }
 
 }  // namespace pilotlight::plan

@@ -104,6 +104,9 @@ const std::vector<Named>& AllNamed() {
       {"CanaryThatNobodyAsksWithoutItsOperator",
        "295050 replicas=3 Canary(3)+12000ms LoseEvent(1)+0ms Edit(1)+0ms Requests(0)+0ms "
        "CrashOperator(0)+700000ms SecondOperator(0)+2000ms"},
+      {"CanaryThatAnOperatorWithAnOldListDoesNotSee",
+       "613492 replicas=2 Canary(0)+12000ms StaleLists(1)+0ms Edit(1)+150ms Strategy(0)+5000ms "
+       "CrashOperator(0)+0ms Edit(0)+150ms"},
       {"TwoOperators", "30 replicas=2 SecondOperator(0)+40000ms Edit(1)+40000ms"},
   };
   return kAll;
