@@ -368,11 +368,15 @@ TEST_F(Rollouts, ReplaceNoPodThatDriftsWhileOthersComeAndGo) {
 
 TEST_F(Rollouts, TakeNoPodOutWhoseReplicaSetIsAnotherThanWasSeen) {
   Serve(2);
+  Ask("v2");
+  Until([&] { return phase() == Phase::kRetiring; });
   Observed seen = cluster.Observe();
-  seen.replica_sets.front().traffic = kTrafficNone;  // as it once was
-  seen.replica_sets.front().digest.clear();
-  cluster.Apply({{"model", {{"uri", "https://models.example/v2"}}}});
-  seen.model = cluster.Observe().model;
+  for (api::ReplicaSet& rs : seen.replica_sets) {
+    if (rs.meta.name != first) continue;
+    rs.traffic = kTrafficNone;  // as it once was
+    rs.digest.clear();
+  }
+  for (api::Pod& pod : seen.pods) pod.traffic = kTrafficService;
   bool checked = false;
   const Decision decision = Plan(seen);
   for (const Action& action : decision.actions) {
@@ -381,6 +385,17 @@ TEST_F(Rollouts, TakeNoPodOutWhoseReplicaSetIsAnotherThanWasSeen) {
     EXPECT_TRUE(checked || !std::holds_alternative<LabelPod>(action)) << "that may come first and be refused";
   }
   EXPECT_TRUE(checked);
+}
+
+TEST_F(Rollouts, KeepWhatServesThoughSomebodyTakesLabelAndPinFromItsReplicaSet) {
+  Serve(2);
+  Guard(2, 3);
+  cluster.replica_sets.front().traffic = kTrafficNone;
+  cluster.replica_sets.front().digest.clear();
+  const std::string second = Ask("v2");
+  cluster.Run();
+  EXPECT_EQ(cluster.status().stable_revision, second);
+  EXPECT_EQ(Size(first), 0);
 }
 
 // How many pods of a revision that shall enter the Service `decision` asks for; 0: it enters not.

@@ -101,11 +101,12 @@ void Planner::Aborted() {
   KeepStable();
 }
 
-// The revision in the Service that is neither the stable one nor the candidate.
+// The revision in the Service that is neither the stable one nor the candidate; be it only by its pods, as
+// somebody has taken the label from its ReplicaSet by hand.
 const api::ReplicaSet* Planner::Leaver() const {
   const api::ReplicaSet* leaver = nullptr;
   for (const api::ReplicaSet& rs : seen_.replica_sets) {
-    if (rs.meta.deleting || rs.traffic != kTrafficService || rs.replicas == 0) continue;
+    if (rs.meta.deleting || !fleet_.GetsTraffic(rs.meta.name) || rs.replicas == 0) continue;
     if (rs.meta.name == stable_ || rs.meta.name == next_.candidate_revision) continue;
     if (leaver == nullptr || rs.meta.created < leaver->meta.created) leaver = &rs;
   }

@@ -40,6 +40,20 @@ TEST_F(Rollouts, AreUndoneAtTheDeadlineWithFullCapacity) {
   EXPECT_FALSE(Plan(cluster.Observe()).again_after);
 }
 
+TEST_F(Rollouts, AreUndoneWithFullCapacityThoughSomebodyTakesTheLabelFromTheReplicaSet) {
+  Serve(4);
+  const std::string second = Ask("v2");
+  Half(second);
+  Guard(4, 5);
+  cluster.Apply({{"model", {{"uri", "https://models.example/v1.tar"}}}});
+  std::ranges::find(cluster.replica_sets, second, [](const auto& rs) { return rs.meta.name; })->traffic =
+      kTrafficNone;
+  cluster.Run();
+  EXPECT_EQ(phase(), Phase::kComplete);
+  EXPECT_EQ(cluster.status().stable_revision, first);
+  EXPECT_EQ(Size(second), 0);
+}
+
 TEST_F(Rollouts, AreUndoneWhenTheNewPodsKeepRestarting) {
   Serve(4);
   const std::string second = Ask("v2");

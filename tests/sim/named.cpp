@@ -107,6 +107,8 @@ const std::vector<Named>& AllNamed() {
       {"CanaryThatAnOperatorWithAnOldListDoesNotSee",
        "613492 replicas=2 Canary(0)+12000ms StaleLists(1)+0ms Edit(1)+150ms Strategy(0)+5000ms "
        "CrashOperator(0)+0ms Edit(0)+150ms"},
+      {"GoesBackWhileSomebodyChangesALabel",
+       "390846 replicas=2 FailingOrders(0)+5000ms Edit(1)+5000ms Edit(0)+0ms TamperReplicaSet(0)+0ms"},
       {"TwoOperators", "30 replicas=2 SecondOperator(0)+40000ms Edit(1)+40000ms"},
   };
   return kAll;
