@@ -58,6 +58,12 @@ PerformError Refused(std::string reason, std::string message, bool final) {
   return {std::move(cause), plan::Problem{std::move(reason), std::move(message), final}};
 }
 
+// By which it is watched, and its ModelDeployment is found.
+bool HasOurLabels(const json& object, const api::ChildMeta& meta, const api::ModelDeployment& model) {
+  const json labels = object.value(json::json_pointer("/metadata/labels"), json::object());
+  return labels.value(plan::kManagedByLabel, "") == plan::kManagedByValue && meta.instance == model.name;
+}
+
 bool IsOver(const kube::Error& error) {
   return error.code == ErrorCode::NotFound || error.code == ErrorCode::Conflict ||
          error.code == ErrorCode::AlreadyExists;
@@ -107,6 +113,18 @@ Outcome Performer::WriteStatus(const api::ModelDeployment& model, const api::Sta
   return {};
 }
 
+std::expected<bool, PerformError> Performer::HasReplicaSet(const api::ModelDeployment& model,
+                                                           const std::string& name,
+                                                           const std::stop_token& stop) {
+  const auto live = client_.Get(kube::ReplicaSets(), {model.ns, name}, stop);
+  if (!live && live.error().code == ErrorCode::NotFound) return false;
+  if (!live) return std::unexpected(PerformError{live.error(), std::nullopt});
+  const auto meta = DecodeMeta(live->body);
+  if (!meta || meta->owner_uid != model.uid || meta->deleting) return false;
+  const json parsed = json::parse(live->body, nullptr, /*allow_exceptions=*/false);
+  return HasOurLabels(parsed, *meta, model);  // else it is not watched, and will never be seen
+}
+
 Outcome Performer::Perform(const api::ModelDeployment& model, const plan::Action& action,
                            const std::stop_token& stop) {
   return std::visit([&](const auto& what) { return Do(model, what, stop); }, action);
@@ -151,9 +169,7 @@ Outcome Performer::TakeOver(const api::ModelDeployment& model, const plan::Creat
     return std::unexpected(
         PerformError{{.code = ErrorCode::Decode, .message = what + " cannot be read"}, std::nullopt});
   }
-  const json labels = parsed.value(json::json_pointer("/metadata/labels"), json::object());
-  const bool ours =
-      labels.value(plan::kManagedByLabel, "") == plan::kManagedByValue && meta->instance == model.name;
+  const bool ours = HasOurLabels(parsed, *meta, model);
   if (meta->deleting ||
       (ours && !meta->owner_uid.empty() && meta->owner_uid != model.uid && meta->owner_name == model.name)) {
     return std::unexpected(Refused(

@@ -38,6 +38,9 @@ class Performer {
                                                 const std::stop_token& stop);
   std::expected<void, PerformError> Perform(const api::ModelDeployment& model, const plan::Action& action,
                                             const std::stop_token& stop);
+  // Whether `model` has that ReplicaSet, and it is one that is watched: by the API server's word.
+  std::expected<bool, PerformError> HasReplicaSet(const api::ModelDeployment& model, const std::string& name,
+                                                  const std::stop_token& stop);
 
  private:
   struct Place;

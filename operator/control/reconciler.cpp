@@ -16,6 +16,15 @@ using kube::ReconcileResult;
 // Whoever was faster has been seen by then.
 constexpr std::chrono::seconds kRefusalsLast{10};
 
+PerformError NotSeenYet(const std::string& revision) {
+  return {{.code = kube::ErrorCode::Conflict,
+           .http_status = 0,
+           .reason = "NotSeenYet",
+           .message = "ReplicaSet " + revision + " is there, and its watch has not shown it",
+           .retry_after = {}},
+          std::nullopt};
+}
+
 std::vector<ScrapeTarget> Targets(const plan::Observed& seen, const plan::Decision& decision) {
   std::vector<ScrapeTarget> targets;
   for (const api::Pod& pod : seen.pods) {
@@ -53,6 +62,11 @@ ReconcileResult Reconciler::Reconcile(const kube::ReconcileContext& context) {
     if (auto report = scraper_.ReportOf(pod.meta.uid)) seen.reports.emplace(pod.meta.uid, std::move(*report));
   }
 
+  if (const std::string stable = plan::UnseenStable(seen); !stable.empty()) {
+    const auto there = performer_.HasReplicaSet(seen.model, stable, context.stop);
+    if (!there) return GiveUp(context.key, seen.model.generation, there.error());
+    if (*there) return GiveUp(context.key, seen.model.generation, NotSeenYet(stable));
+  }
   const plan::Decision decision = decide_(seen);
 
   scraper_.Want(context.key, Targets(seen, decision));

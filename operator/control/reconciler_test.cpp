@@ -65,11 +65,14 @@ class Reconciling : public World, public ::testing::Test {
     const std::string path = request.target.substr(0, request.target.find('?'));
     const auto error = errors_.find(request.method + " " + path.substr(path.rfind('/') + 1));
     if (error != errors_.end()) return std::unexpected(error->second);
+    if (request.method == "GET") return kube::HttpResponse{200, json{{"metadata", there_}}.dump()};
     return Written();
   }
 
   // Answers to a method and the end of a path.
   std::map<std::string, kube::Error> errors_;
+  // The metadata of what a GET finds.
+  json there_ = json::object();
 
   Scraper scraper_{{}, clock_};
   Performer performer_{client_, events_, gate_, stores_, resources_};
@@ -140,6 +143,46 @@ TEST_F(Reconciling, SaysWhenAProblemIsOver) {
   EXPECT_EQ(Reconcile().kind, kube::ReconcileResult::Kind::RequeueAfter);
   Reconcile();
   EXPECT_EQ(LastStatus()["rollout"]["reason"], "Starting");
+}
+
+TEST_F(Reconciling, DecidesNothingWhileTheStableRevisionIsThereAndNotSeen) {
+  json model = Model();
+  model["status"] = {{"stableRevision", "digits-one"}, {"observedGeneration", 1}};
+  See(model);
+  const json stable = {
+      {"name", "digits-one"},
+      {"uid", "r"},
+      {"resourceVersion", "3"},
+      {"labels", {{"app.kubernetes.io/instance", "digits"}, {"app.kubernetes.io/managed-by", "pilotlight"}}},
+      {"ownerReferences",
+       json::array({{{"kind", "ModelDeployment"}, {"name", "digits"}, {"uid", "m"}, {"controller", true}}})}};
+  there_ = stable;
+  EXPECT_EQ(Reconcile().kind, kube::ReconcileResult::Kind::RequeueAfter);
+  EXPECT_THAT(Writes(), IsEmpty());
+  clock_.Advance(std::chrono::seconds(10));
+  EXPECT_THAT(Reconcile().error, HasSubstr("ReplicaSet digits-one is there, and its watch has not shown it"));
+  EXPECT_THAT(Writes(), IsEmpty());
+  for (const char* change : {R"({"deletionTimestamp": "2026-11-23T21:40:00Z"})", R"({"labels": null})",
+                             R"({"ownerReferences": null})"}) {
+    SCOPED_TRACE(change);
+    there_ = stable;
+    there_.merge_patch(json::parse(change));
+    const std::size_t before = Writes().size();
+    Reconcile();
+    EXPECT_GT(Writes().size(), before);
+  }
+}
+
+TEST_F(Reconciling, GoesOnWithoutAStableRevisionThatIsGone) {
+  json model = Model();
+  model["status"] = {{"stableRevision", "digits-one"}, {"observedGeneration", 1}};
+  See(model);
+  errors_["GET digits-one"] = kube::StatusError(503, "ServiceUnavailable");
+  EXPECT_EQ(Reconcile().kind, kube::ReconcileResult::Kind::Error);
+  EXPECT_THAT(Writes(), IsEmpty()) << "nobody knows";
+  errors_["GET digits-one"] = kube::StatusError(404, "NotFound");
+  Reconcile();
+  EXPECT_THAT(Writes(), ::testing::Contains("PATCH status"));
 }
 
 TEST_F(Reconciling, DoesNothingForWhatIsGoneOrGoing) {

@@ -18,6 +18,12 @@ Decision Plan(const Observed& seen) {
   return Planner(seen).Run();
 }
 
+std::string UnseenStable(const Observed& seen) {
+  const std::string& stable = seen.model.status.stable_revision;
+  const auto is_it = [&](const api::ReplicaSet& rs) { return rs.meta.name == stable; };
+  return std::ranges::any_of(seen.replica_sets, is_it) ? std::string() : stable;
+}
+
 Planner::Planner(const Observed& seen)
     : seen_(seen),
       model_(seen.model),

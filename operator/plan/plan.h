@@ -1,5 +1,7 @@
 #pragma once
 
+#include <string>
+
 #include "operator/plan/decision.h"
 #include "operator/plan/observed.h"
 
@@ -18,5 +20,10 @@
 namespace pilotlight::plan {
 
 Decision Plan(const Observed& seen);
+
+// The stable revision that status names, if its ReplicaSet was not seen; else empty. It must be asked for
+// before Plan() is: whoever has just been started may have been given an old list, and would go back to the
+// revision before.
+std::string UnseenStable(const Observed& seen);
 
 }  // namespace pilotlight::plan

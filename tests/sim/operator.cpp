@@ -106,6 +106,10 @@ void Operator::Reconcile() {
   seen.settings = settings_;
   seen.now = std::chrono::floor<std::chrono::seconds>(queue_.now() + clock_ahead);
   if (problem_ && problem_generation_ == seen.model.generation) seen.problem = problem_;
+  const std::string stable = plan::UnseenStable(seen);
+  const api::ReplicaSet* there = stable.empty() ? nullptr : api_.replica_sets.Find(stable);
+  if (there != nullptr && there->meta.owner_uid == seen.model.uid && !there->meta.deleting)
+    return Wake(500ms);
   scraper_.AddReports(seen);
   ++plans_;
   plan::Decision decision = plan::Plan(seen);
