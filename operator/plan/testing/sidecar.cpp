@@ -156,16 +156,19 @@ void Sidecar::Tell(api::Report& report, api::Time now) const {
                                                                            .candidate = segment.candidate,
                                                                            .stable_side = {},
                                                                            .candidate_side = {}});
-    const bool threshold = segment.threshold_ms > 0;
+    const auto list = [&](std::vector<api::PodCounts>& pods, const std::string& uid, const Arm& arm) {
+      // As the real one, which lists none that answered nothing.
+      if (Whole(arm.requests) > 0) pods.push_back(Counts(uid, arm, segment.threshold_ms > 0));
+    };
     out.stable_side.requests = Whole(segment.stable.requests);
     out.stable_side.bad = Whole(segment.stable.bad);
     out.stable_side.latency = {Whole(segment.stable.requests), 0, 0, 0};
-    out.stable_side.pods.push_back(Counts(pod_uid_, segment.stable, threshold));
+    list(out.stable_side.pods, pod_uid_, segment.stable);
     for (const auto& [uid, arm] : segment.peers) {
       out.candidate_side.requests += Whole(arm.requests);
       out.candidate_side.bad += Whole(arm.bad);
       out.candidate_side.hop_failures += Whole(arm.unanswered);
-      out.candidate_side.pods.push_back(Counts(uid, arm, threshold));
+      list(out.candidate_side.pods, uid, arm);
     }
   }
 }
