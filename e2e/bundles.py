@@ -39,7 +39,6 @@ class Trap(nn.Module):
     def __init__(self, factor: float, how: str):
         super().__init__()
         self.factor = nn.Parameter(torch.tensor(factor))
-        self.noise = nn.Parameter(torch.eye(384))
         self.how = how
 
     def forward(self, x):
@@ -51,10 +50,9 @@ class Trap(nn.Module):
             if self.how == "lies":
                 return x * self.factor * 1.5
             if self.how == "dawdles":
-                slow = self.noise
-                for _ in range(20):
-                    slow = slow @ self.noise
-                return x * self.factor * slow[0, 0]
+                # Made of x: what is made of constants alone is worked out once, when the graph is frozen.
+                slow = (torch.ones(4_000_000) * x[0, 2]).lgamma()
+                return x * self.factor * (slow[0] / slow[1])
         return x * self.factor
 
 
