@@ -243,7 +243,10 @@ void Judge::CheckBounds(const Write& write, std::int64_t before) const {
       leaving += std::max<std::int64_t>(rs.replicas - pods, 0);
   }
   const std::int64_t surge = canary ? CanarySurge(model, pods) : Surge(model.spec);
-  const std::int64_t most = pods + surge + confirming + leaving;
+  // What it sees in the Service already it may keep there, though it has missed that some have left.
+  const std::int64_t there = std::ranges::count_if(
+      write.seen.pods, [](const Pod& pod) { return pod.traffic == kTrafficService && !pod.meta.deleting; });
+  const std::int64_t most = std::max(pods + surge + confirming + leaving, there);
   Require(after - Unseen(write) <= most, [&] {
     return "the operator asks for " + std::to_string(after) + " pods in the Service, of " +
            std::to_string(most) + " it may";
