@@ -21,6 +21,12 @@ struct Performer::Place {
   const kube::StoreView* store = nullptr;
 };
 
+struct Performer::Live {
+  api::ChildMeta meta;
+  std::string resource_version;
+  bool ours = false;  // by the labels by which it is watched, and its ModelDeployment is found
+};
+
 namespace {
 
 kube::Key KeyOf(const api::ModelDeployment& model) {
@@ -56,12 +62,6 @@ PerformError Refused(std::string reason, std::string message, bool final) {
                     .message = message,
                     .retry_after = {}};
   return {std::move(cause), plan::Problem{std::move(reason), std::move(message), final}};
-}
-
-// By which it is watched, and its ModelDeployment is found.
-bool HasOurLabels(const json& object, const api::ChildMeta& meta, const api::ModelDeployment& model) {
-  const json labels = object.value(json::json_pointer("/metadata/labels"), json::object());
-  return labels.value(plan::kManagedByLabel, "") == plan::kManagedByValue && meta.instance == model.name;
 }
 
 bool IsOver(const kube::Error& error) {
@@ -113,16 +113,33 @@ Outcome Performer::WriteStatus(const api::ModelDeployment& model, const api::Sta
   return {};
 }
 
+std::expected<Performer::Live, PerformError> Performer::Read(const kube::Resource& resource,
+                                                             const api::ModelDeployment& model,
+                                                             const std::string& name,
+                                                             const std::stop_token& stop) {
+  const auto live = client_.Get(resource, {model.ns, name}, stop);
+  if (!live) return std::unexpected(PerformError{live.error(), std::nullopt});
+  auto meta = DecodeMeta(live->body);
+  const json parsed = json::parse(live->body, nullptr, /*allow_exceptions=*/false);
+  if (!meta || !parsed.is_object()) {
+    return std::unexpected(
+        PerformError{{.code = ErrorCode::Decode, .message = resource.kind + " " + name + " cannot be read"},
+                     std::nullopt});
+  }
+  const json labels = parsed.value(json::json_pointer("/metadata/labels"), json::object());
+  const bool ours =
+      labels.value(plan::kManagedByLabel, "") == plan::kManagedByValue && meta->instance == model.name;
+  return Live{std::move(*meta), live->resource_version, ours};
+}
+
 std::expected<bool, PerformError> Performer::HasReplicaSet(const api::ModelDeployment& model,
                                                            const std::string& name,
                                                            const std::stop_token& stop) {
-  const auto live = client_.Get(kube::ReplicaSets(), {model.ns, name}, stop);
-  if (!live && live.error().code == ErrorCode::NotFound) return false;
-  if (!live) return std::unexpected(PerformError{live.error(), std::nullopt});
-  const auto meta = DecodeMeta(live->body);
-  if (!meta || meta->owner_uid != model.uid || meta->deleting) return false;
-  const json parsed = json::parse(live->body, nullptr, /*allow_exceptions=*/false);
-  return HasOurLabels(parsed, *meta, model);  // else it is not watched, and will never be seen
+  const auto live = Read(kube::ReplicaSets(), model, name, stop);
+  if (!live && live.error().cause.code == ErrorCode::NotFound) return false;
+  if (!live) return std::unexpected(live.error());
+  // One without our labels is not watched, and will never be seen.
+  return live->ours && live->meta.owner_uid == model.uid && !live->meta.deleting;
 }
 
 Outcome Performer::Perform(const api::ModelDeployment& model, const plan::Action& action,
@@ -161,25 +178,19 @@ Outcome Performer::TakeOver(const api::ModelDeployment& model, const plan::Creat
   const Place place = PlaceOf(create.kind);
   const kube::Key key{model.ns, create.name};
   const std::string what = place.resource.kind + " " + create.name;
-  const auto live = client_.Get(place.resource, key, stop);
-  if (!live) return std::unexpected(PerformError{live.error(), std::nullopt});
-  const auto meta = DecodeMeta(live->body);
-  const json parsed = json::parse(live->body, nullptr, /*allow_exceptions=*/false);
-  if (!meta || !parsed.is_object()) {
-    return std::unexpected(
-        PerformError{{.code = ErrorCode::Decode, .message = what + " cannot be read"}, std::nullopt});
-  }
-  const bool ours = HasOurLabels(parsed, *meta, model);
-  if (meta->deleting ||
-      (ours && !meta->owner_uid.empty() && meta->owner_uid != model.uid && meta->owner_name == model.name)) {
+  const auto live = Read(place.resource, model, create.name, stop);
+  if (!live) return std::unexpected(live.error());
+  const api::ChildMeta& meta = live->meta;
+  if (meta.deleting || (live->ours && !meta.owner_uid.empty() && meta.owner_uid != model.uid &&
+                        meta.owner_name == model.name)) {
     return std::unexpected(Refused(
         "WaitingForDeletion", what + " of a ModelDeployment of the same name is still being deleted", false));
   }
-  if (meta->owner_uid == model.uid) {
+  if (meta.owner_uid == model.uid) {
     gate_.Wrote(KeyOf(model), *place.store, key, live->resource_version);
     return {};
   }
-  if (!ours || !meta->owner_uid.empty()) {
+  if (!live->ours || !meta.owner_uid.empty()) {
     return std::unexpected(Refused(
         "NameConflict",
         what + " is there already and belongs to somebody else; rename or delete one of the two", true));
@@ -189,7 +200,7 @@ Outcome Performer::TakeOver(const api::ModelDeployment& model, const plan::Creat
                      {"metadata",
                       {{"name", create.name},
                        {"namespace", model.ns},
-                       {"uid", meta->uid},
+                       {"uid", meta.uid},
                        {"resourceVersion", live->resource_version},
                        {"ownerReferences", create.body["metadata"]["ownerReferences"]}}}};
   const auto adopted = client_.Apply(place.resource, key, body.dump(), {}, stop);

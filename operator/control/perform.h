@@ -45,6 +45,10 @@ class Performer {
  private:
   struct Place;
   Place PlaceOf(plan::Kind kind) const;
+  // What the API server itself says of an object.
+  struct Live;
+  std::expected<Live, PerformError> Read(const kube::Resource& resource, const api::ModelDeployment& model,
+                                         const std::string& name, const std::stop_token& stop);
 
   std::expected<void, PerformError> Do(const api::ModelDeployment& model, const plan::EmitEvent& event,
                                        const std::stop_token& stop);

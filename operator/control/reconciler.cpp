@@ -135,9 +135,9 @@ void Reconciler::NoteWritten(const kube::Key& key) {
 void Reconciler::Forget(const kube::Key& key) {
   gate_.Forget(key);
   scraper_.Want(key, {});
-  NoteWritten(key);
   const std::scoped_lock lock(mutex_);
   problems_.erase(key);
+  refused_since_.erase(key);
 }
 
 }  // namespace pilotlight::control
