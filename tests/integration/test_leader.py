@@ -135,8 +135,8 @@ def test_leader_that_is_cut_off_from_its_lease_alone_stops_before_another_begins
         time.sleep(0.2)
     eventually("the first has ended", lambda: not scene.operator.program.running(), timeout=20)
     scene.await_goal(timeout=90)
-    cut_off = min(call.at for call in scene.proxy.calls(began, resource="leases"))
-    assert scene.proxy.writes(cut_off), "it has worked on while it led"
+    wrote = [call.at for call in scene.proxy.writes(began)]
+    assert wrote and max(wrote) - began > 5, "it has worked on while it led"
     assert_one_after_the_other(scene, proxy)
 
 
