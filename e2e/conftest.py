@@ -45,7 +45,7 @@ def pytest_runtest_makereport(item, call):
     if report.when != "call" or not report.failed:
         return
     system = Kube("pilotlight-system")
-    pod = system.run("get", "pods", "-l", "app.kubernetes.io/name=pilotlight", "-o", "name", check=False).split("\n")[0]
+    pod = system.run("get", "pods", "-l", "app.kubernetes.io/component=operator", "-o", "name", check=False).split("\n")[0]
     path = f"/api/v1/namespaces/{system.namespace}/pods/{pod.removeprefix('pod/')}:8080/proxy/metrics"
     telling = ("workqueue_", "controller_runtime_reconcile_", "reflector_", "stale_sync_", "rest_client_requests_total")
     metrics = system.run("get", "--raw", path, check=False).splitlines()
