@@ -29,7 +29,10 @@ TlsPeerForTest::TlsPeerForTest(std::shared_ptr<HopIdentity> identity, Act act, s
 TlsPeerForTest::~TlsPeerForTest() {
   stopping_ = true;
   ::shutdown(acceptor_.native_handle(), SHUT_RDWR);
-  if (const int fd = current_; fd >= 0) ::shutdown(fd, SHUT_RDWR);
+  {
+    const std::scoped_lock lock(mutex_);
+    if (current_ != nullptr) ::shutdown(current_->native_handle(), SHUT_RDWR);
+  }
   thread_.join();
 }
 
@@ -43,16 +46,22 @@ void TlsPeerForTest::run() {
     boost::system::error_code failed;
     tcp::socket socket(io_);
     acceptor_.accept(socket, failed);
-    if (failed) continue;
-    current_ = socket.native_handle();
-    serve(std::move(socket));
-    current_ = -1;
+    // One that is accepted while this peer is taken down is nobody's to shut down any more.
+    if (failed || !becomes_current(&socket)) continue;
+    serve(socket);
+    becomes_current(nullptr);
   }
 }
 
-void TlsPeerForTest::serve(tcp::socket socket) {
+bool TlsPeerForTest::becomes_current(tcp::socket* socket) {
+  const std::scoped_lock lock(mutex_);
+  current_ = socket;
+  return !stopping_;
+}
+
+void TlsPeerForTest::serve(tcp::socket& socket) {
   boost::system::error_code failed;
-  asio::ssl::stream<tcp::socket> tls(std::move(socket), server_->context());
+  asio::ssl::stream<tcp::socket&> tls(socket, server_->context());
   tls.handshake(asio::ssl::stream_base::server, failed);
   if (failed) return;
   ++connections;

@@ -42,7 +42,9 @@ class TlsPeerForTest {
 
  private:
   void run();
-  void serve(boost::asio::ip::tcp::socket socket);
+  void serve(boost::asio::ip::tcp::socket& socket);
+  // False if this peer is being taken down.
+  bool becomes_current(boost::asio::ip::tcp::socket* socket);
 
   std::shared_ptr<HopIdentity> identity_;
   Act act_;
@@ -52,8 +54,8 @@ class TlsPeerForTest {
   std::uint16_t port_ = 0;
   std::atomic<int> proceeded_ = 0;
   std::atomic<bool> stopping_ = false;
-  std::atomic<int> current_ = -1;  // descriptor of the connection that there is
   mutable std::mutex mutex_;
+  boost::asio::ip::tcp::socket* current_ = nullptr;  // the connection that there is
   std::string last_request_;
   std::thread thread_;
 };
