@@ -72,6 +72,28 @@ void Coverage::Note(const ApiServer& api) {
   last_ = state;
 }
 
+Coverage Coverage::FromHere() const {
+  Coverage here;
+  here.last_ = last_;
+  return here;
+}
+
+void Coverage::Add(const Coverage& other) {
+  states_.insert(other.states_.begin(), other.states_.end());
+  transitions_.insert(other.transitions_.begin(), other.transitions_.end());
+}
+
+nlohmann::json Coverage::ToJson() const {
+  return {{"states", states_}, {"transitions", transitions_}};
+}
+
+Coverage Coverage::FromJson(const nlohmann::json& document) {
+  Coverage read;
+  document.at("states").get_to(read.states_);
+  document.at("transitions").get_to(read.transitions_);
+  return read;
+}
+
 void Coverage::Write(std::ostream& out) const {
   for (const std::uint64_t state : states_) out << "state " << state << '\n';
   for (const std::uint64_t transition : transitions_) out << "transition " << transition << '\n';

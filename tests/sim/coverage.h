@@ -2,6 +2,7 @@
 
 #include <cstdint>
 #include <iosfwd>
+#include <nlohmann/json.hpp>
 #include <string>
 #include <unordered_set>
 
@@ -18,6 +19,12 @@ class Coverage {
   void Note(const ApiServer& api);
   // The next state follows none: a new run.
   void Begin() { last_ = 0; }
+  // One that has seen nothing yet, and goes on where this one is.
+  Coverage FromHere() const;
+  void Add(const Coverage& other);
+  // In a form for another process; what it cannot be is an error of nlohmann::json.
+  nlohmann::json ToJson() const;
+  static Coverage FromJson(const nlohmann::json& document);
   // One line for each, so that several programs' can be put together.
   void Write(std::ostream& out) const;
 

@@ -97,17 +97,8 @@ TEST(Replay, RunsTheScenarioThatIsAskedFor) {
   ASSERT_TRUE(scenario);
   Coverage coverage;
   // PILOTLIGHT_SIM_DISTURB='write 5 6' or 'event 21': with that at that place, as the sweep prints it.
-  Disturbance disturbance;
   if (const char* set = std::getenv("PILOTLIGHT_SIM_DISTURB")) {
-    std::istringstream words(set);
-    std::string what;
-    std::size_t where = 0;
-    int fate = 0;
-    words >> what >> where >> fate;
-    if (what == "event") disturbance.lost_event = where;
-    if (what == "write") disturbance = {.fate = static_cast<WriteFate>(fate), .write = where};
-    if (what == "order") disturbance = {.order_fate = static_cast<OrderFate>(fate), .order = where};
-    const Outcome outcome = sim::Run(*scenario, coverage, disturbance);
+    const Outcome outcome = sim::Run(*scenario, coverage, ParseMischief(set));
     std::cout << "at rest\n" << outcome.rest << "in the end\n" << outcome.end;
     EXPECT_EQ(outcome.violation, "") << outcome.violation;
     return;

@@ -5,8 +5,8 @@
 
 namespace pilotlight::sim {
 
-Outcome Run(const Scenario& scenario, Coverage& coverage, Disturbance disturbance) {
-  World world(scenario.seed, coverage, disturbance);
+Outcome Run(const Scenario& scenario, Coverage& coverage, Mischief mischief) {
+  World world(scenario.seed, coverage, std::move(mischief));
   Outcome outcome;
   try {
     world.Run(scenario);

@@ -19,7 +19,7 @@ struct Outcome {
 };
 
 // Runs it in a world of its own.
-Outcome Run(const Scenario& scenario, Coverage& coverage, Disturbance disturbance = {});
+Outcome Run(const Scenario& scenario, Coverage& coverage, Mischief mischief = {});
 
 // Runs it, and compares the end with that of a world where the user wanted the last thing from the start and
 // nothing was in the way. The violation is then that they differ.

@@ -37,9 +37,10 @@ void View::Arrive(ObjectKind kind, std::size_t position) {
   WatchBase& watch = At(kind);
   bool news = false;
   while (watch.position() < position) {
-    const bool nth = ++arrivals_ == lose_nth;
-    if (nth || std::exchange(state.lose_next, false)) {
-      const Millis until = nth ? Millis(13'000) : state.lost_for;
+    ++arrivals_;
+    const bool asked = is_lost && is_lost(arrivals_);
+    if (asked || std::exchange(state.lose_next, false)) {
+      const Millis until = asked ? Millis(13'000) : state.lost_for;
       state.frozen_until = queue_.now() + until;
       queue_.After(until, [this, kind] {
         At(kind).List(0);

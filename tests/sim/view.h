@@ -102,8 +102,8 @@ class View {
   plan::Observed Observe() const;
   const WatchBase& of(ObjectKind kind) const { return *watches_[static_cast<std::size_t>(kind)]; }
 
-  // The so-many-th change that arrives is lost so; 0: none. For the sweep.
-  std::size_t lose_nth = 0;
+  // Whether the so-many-th change that arrives is lost; none if it is not set.
+  std::function<bool(std::size_t number)> is_lost;
   std::size_t arrivals() const { return arrivals_; }
 
  private:

@@ -27,7 +27,7 @@ plan::Settings SettingsOf() {
 
 }  // namespace
 
-World::World(std::uint64_t seed, Coverage& coverage, Disturbance disturbance)
+World::World(std::uint64_t seed, Coverage& coverage, Mischief mischief)
     : random_(seed),
       api_(queue_),
       nodes_(queue_, random_, api_, weather_, ledger_),
@@ -36,7 +36,7 @@ World::World(std::uint64_t seed, Coverage& coverage, Disturbance disturbance)
       controllers_(queue_, random_, api_, weather_, ledger_),
       judge_(api_, nodes_, network_, traffic_, ledger_),
       coverage_(coverage),
-      disturbance_(disturbance) {
+      mischief_(std::move(mischief)) {
   nodes_.is_routed = [this](const std::string& uid) { return network_.IsRouted(uid); };
   nodes_.started = [this](const std::string& uid, const std::string& container) {
     traffic_.Started(uid, container);
@@ -63,7 +63,9 @@ World::World(std::uint64_t seed, Coverage& coverage, Disturbance disturbance)
                                                    .watch_write = watched,
                                                    .watch_orders = told}));
   }
-  operators_.front()->view().lose_nth = disturbance_.lost_event;
+  operators_.front()->view().is_lost = [this](std::size_t number) {
+    return Ask(Place::kArrival, number).arrival_lost;
+  };
   api_.OnChange([this](ObjectKind kind) {
     for (const auto& each : operators_) each->view().Published(kind);
     controllers_.Changed(kind);
@@ -85,10 +87,14 @@ void World::Say(const std::function<std::string()>& what) const {
             << '\n';
 }
 
+Mishap World::Ask(Place place, std::size_t number) const {
+  return mischief_ ? mischief_(place, number) : Mishap();
+}
+
 WriteFate World::NextFate() {
-  if (++writes_ == disturbance_.write) {
+  if (const auto fate = Ask(Place::kWrite, ++writes_).write; fate != WriteFate::kDone) {
     Say([] { return std::string("the next write is disturbed"); });
-    return disturbance_.fate;
+    return fate;
   }
   if (!random_.Chance(weather_.failing_writes)) return WriteFate::kDone;
   constexpr std::array kFates = {WriteFate::kConflict, WriteFate::kUnavailable, WriteFate::kTimeoutLost,
@@ -97,9 +103,9 @@ WriteFate World::NextFate() {
 }
 
 OrderFate World::NextOrderFate() {
-  if (++orders_ == disturbance_.order) {
+  if (const auto fate = Ask(Place::kOrder, ++orders_).order; fate != OrderFate::kDone) {
     Say([] { return std::string("the next order is disturbed"); });
-    return disturbance_.order_fate;
+    return fate;
   }
   if (!random_.Chance(weather_.failing_orders)) return OrderFate::kDone;
   constexpr std::array kFates = {OrderFate::kLost, OrderFate::kLate, OrderFate::kNoAnswer,

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <functional>
 #include <memory>
 #include <optional>
 #include <string>
@@ -11,6 +12,7 @@
 #include "tests/sim/event_queue.h"
 #include "tests/sim/judge.h"
 #include "tests/sim/ledger.h"
+#include "tests/sim/mishap.h"
 #include "tests/sim/network.h"
 #include "tests/sim/nodes.h"
 #include "tests/sim/operator.h"
@@ -20,22 +22,13 @@
 
 namespace pilotlight::sim {
 
-// One disturbance of the sweep.
-struct Disturbance {
-  WriteFate fate = WriteFate::kDone;
-  std::size_t write = 0;       // this write of all, from 1; 0: none
-  std::size_t lost_event = 0;  // this arrival at the operator, from 1; 0: none
-  OrderFate order_fate = OrderFate::kDone;
-  std::size_t order = 0;  // this call to a sidecar, from 1; 0: none
-};
-
 // A model cluster with an operator in it, from a seed. Time is virtual, and nothing happens by chance but by
 // that seed.
 //
 // Thread-safety: one thread.
 class World {
  public:
-  World(std::uint64_t seed, Coverage& coverage, Disturbance disturbance = {});
+  World(std::uint64_t seed, Coverage& coverage, Mischief mischief = {});
   World(const World&) = delete;
   World& operator=(const World&) = delete;
 
@@ -65,6 +58,7 @@ class World {
   void RunToRest();
   void RequireRest();
   std::shared_ptr<const api::Pod> PickPod(int number) const;
+  Mishap Ask(Place place, std::size_t number) const;
   WriteFate NextFate();
   OrderFate NextOrderFate();
   // Paused in the middle of a canary, and nothing has changed for long but the time until which it is split:
@@ -84,7 +78,7 @@ class World {
   Controllers controllers_;
   Judge judge_;
   Coverage& coverage_;
-  const Disturbance disturbance_;
+  const Mischief mischief_;
   std::vector<std::unique_ptr<Operator>> operators_;
   std::string rest_;
   std::size_t writes_ = 0;
