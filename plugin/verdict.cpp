@@ -104,8 +104,8 @@ std::string tensors(const std::vector<wire::TensorSpec>& specs) {
 
 std::string timings(const front::Timings& timings) {
   std::string text;
-  const auto add = [&](const char* name, double seconds) {
-    if (seconds >= 0) text += std::format("{}{} {:.2f} s", text.empty() ? "" : ", ", name, seconds);
+  const auto add = [&](const char* name, double took) {
+    if (took >= 0) text += std::format("{}{} {:.2f} s", text.empty() ? "" : ", ", name, took);
   };
   add("fetch", timings.fetch);
   add("check", timings.check);

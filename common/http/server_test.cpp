@@ -66,7 +66,7 @@ class LeavingTest : public ::testing::Test, protected Service {
   Listener listener_{io_, *this, Limits{}};
 };
 
-constexpr std::string_view kGet = "GET /a HTTP/1.1\r\nHost: h\r\n\r\n";
+constexpr std::string_view kGetA = "GET /a HTTP/1.1\r\nHost: h\r\n\r\n";
 
 TEST_F(ServerTest, AnswersAGetAndAPost) {
   const auto port = start().port();
@@ -86,7 +86,7 @@ TEST_F(ServerTest, KeepsTheConnectionAndAnswersPipelinedRequestsInOrder) {
 
 TEST_F(LeavingTest, AConnectionThatTheKernelHasAcceptedIsServed) {
   RawClient client(listener_.port());
-  client.send(kGet);
+  client.send(kGetA);
   listener_.stop_accepting();
   EXPECT_EQ(answer(client).body, "here");
 }
@@ -96,7 +96,7 @@ TEST_F(LeavingTest, AConnectionThatHasJustBeenMadeMaySendItsRequest) {
   turn(milliseconds(20));
   listener_.stop_accepting();
   turn(milliseconds(300));
-  client.send(kGet);
+  client.send(kGetA);
   const Answer last = answer(client);
   EXPECT_EQ(last.body, "here");
   EXPECT_TRUE(last.closed);
@@ -113,14 +113,14 @@ TEST_F(LeavingTest, AConnectionThatNeverSendsAnythingIsClosedSoon) {
 TEST_F(LeavingTest, ARequestThatHasArrivedAndWasNotReadYetIsAnswered) {
   RawClient client(listener_.port());
   turn(milliseconds(20));
-  client.send(kGet);
+  client.send(kGetA);
   listener_.stop_accepting();
   EXPECT_EQ(answer(client).body, "here");
 }
 
 TEST_F(ServerTest, ReadsAHeadThatComesByteByByte) {
   RawClient client(start().port());
-  for (const char c : kGet) client.send({&c, 1});
+  for (const char c : kGetA) client.send({&c, 1});
   EXPECT_EQ(client.read().status, 200);
 }
 
@@ -147,7 +147,7 @@ TEST_F(ServerTest, AnswersHeadWithoutABody) {
   RawClient client(start().port());
   client.send("HEAD /a HTTP/1.1\r\nHost: h\r\n\r\n");
   EXPECT_EQ(client.read(true).field("content-length"), "9");
-  client.send(kGet);
+  client.send(kGetA);
   EXPECT_EQ(client.read().status, 200);
 }
 
@@ -208,7 +208,7 @@ TEST_F(ServerTest, GivesASlowBody408) {
 
 TEST_F(ServerTest, ClosesAnIdleConnectionWithoutAWord) {
   RawClient client(start({.head_time = milliseconds(40), .idle_time = milliseconds(40)}).port());
-  client.send(kGet);
+  client.send(kGetA);
   EXPECT_EQ(client.read().status, 200);
   EXPECT_TRUE(client.closed_by_server());
 }
@@ -217,8 +217,8 @@ TEST_F(ServerTest, RefusesOneConnectionTooMany) {
   const auto port = start({.connections = 2}).port();
   RawClient first(port);
   RawClient second(port);
-  first.send(kGet);
-  second.send(kGet);
+  first.send(kGetA);
+  second.send(kGetA);
   EXPECT_EQ(first.read().status, 200);
   EXPECT_EQ(second.read().status, 200);
   const auto third = call(port, "GET", "/");
@@ -249,7 +249,7 @@ TEST_F(ServerTest, IsNotHeldUpByStalledBodies) {
 TEST_F(ServerTest, StopsWhileConnectionsAreOpen) {
   auto& server = start();
   RawClient client(server.port());
-  client.send(kGet);
+  client.send(kGetA);
   EXPECT_EQ(client.read().status, 200);
   server.stop();
   EXPECT_TRUE(client.closed_by_server());

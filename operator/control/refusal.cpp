@@ -11,7 +11,7 @@
 namespace pilotlight::control {
 namespace {
 
-constexpr std::size_t kMostText = 512;
+constexpr std::size_t kMostOfMessage = 512;
 
 bool MayBeOfAddress(char c) {
   return c == '.' || c == ':' || std::isxdigit(static_cast<unsigned char>(c)) != 0;
@@ -49,7 +49,7 @@ std::string WhyNotObeyed(const Answer& answer) {
   const auto message = document.is_object() ? document.value("error", nlohmann::json()) : nlohmann::json();
   if (!message.is_string()) return std::format("the sidecar answers with HTTP status {}", answer.status);
   return std::format("the sidecar refuses it ({}): {}", answer.status,
-                     Printable(WithoutAddresses(message.get_ref<const std::string&>()), kMostText));
+                     Printable(WithoutAddresses(message.get_ref<const std::string&>()), kMostOfMessage));
 }
 
 }  // namespace pilotlight::control

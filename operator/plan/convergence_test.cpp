@@ -35,12 +35,12 @@ void CheckInvariants(const Cluster& cluster) {
   }
 }
 
-std::int64_t Serving(const Cluster& cluster) {
+std::int64_t CountServing(const Cluster& cluster) {
   const auto seen = cluster.Observe();
   return Fleet(seen).CountServing();
 }
 
-json Uri(int version) {
+json UriOf(int version) {
   return {{"model", {{"uri", "https://models.example/v" + std::to_string(version) + ".tar"}}}};
 }
 
@@ -52,16 +52,16 @@ TEST_P(Convergence, EndsTheSameAfterCrashesAnywhere) {
   Cluster cluster;
   // Version 3 is bad, version 4 comes late.
   for (const int version : {0, 1, 2, 3, 4}) {
-    cluster.Apply(Uri(version));
+    cluster.Apply(UriOf(version));
     cluster.behaviours[cluster.Revision()] = version == 3   ? Broken()
                                              : version == 4 ? Waiting()
                                                             : Good(static_cast<char>('a' + version));
   }
-  cluster.Apply(Uri(0));
+  cluster.Apply(UriOf(0));
   cluster.after_write = [&] { CheckInvariants(cluster); };
 
   for (int step = 0; step < 120; ++step) {
-    if (roll(10) == 0) cluster.Apply(Uri(roll(5)));
+    if (roll(10) == 0) cluster.Apply(UriOf(roll(5)));
     if (roll(15) == 0) cluster.Apply({{"replicas", roll(4)}});
     if (roll(20) == 0) cluster.has_endpoint_slices = !cluster.has_endpoint_slices;
     if (roll(25) == 0 && !cluster.pods.empty()) cluster.pods.erase(cluster.pods.begin());  // a node was lost
@@ -72,13 +72,13 @@ TEST_P(Convergence, EndsTheSameAfterCrashesAnywhere) {
     if (::testing::Test::HasFailure()) return;
   }
   cluster.has_endpoint_slices = true;
-  cluster.Apply(Uri(1));
+  cluster.Apply(UriOf(1));
   cluster.Apply({{"replicas", 3}});
   cluster.Run(std::chrono::seconds(600));
 
   EXPECT_EQ(cluster.status().rollout.phase, api::Phase::kComplete);
   EXPECT_EQ(cluster.status().stable_revision, cluster.Revision());
-  EXPECT_EQ(Serving(cluster), 3);
+  EXPECT_EQ(CountServing(cluster), 3);
   EXPECT_EQ(cluster.pods.size(), 3U) << "nothing but the stable revision has pods";
   EXPECT_LE(cluster.replica_sets.size(), 6U);
   EXPECT_EQ(cluster.config_maps.size(), cluster.replica_sets.size());
@@ -102,14 +102,14 @@ TEST(Cuts, EveryCutOfARolloutEndsTheSame) {
     cluster.Apply({{"replicas", 2}});
     cluster.Run();
     const std::string old = cluster.Revision();
-    cluster.Apply(Uri(9));
+    cluster.Apply(UriOf(9));
     cluster.behaviours[cluster.Revision()] = Good('b');
     std::size_t done = 0;
     cluster.after_write = [&] {
       ++done;
       CheckInvariants(cluster);
-      EXPECT_GE(Serving(cluster), 2) << "fewer than asked for serve, after write " << done << " with cut "
-                                     << cut;
+      EXPECT_GE(CountServing(cluster), 2)
+          << "fewer than asked for serve, after write " << done << " with cut " << cut;
     };
     // The first decisions are cut short after `cut` writes in all; then somebody else goes on.
     for (std::size_t left = cut; left > 0;) {

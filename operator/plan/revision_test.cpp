@@ -16,10 +16,10 @@ std::string Name(const json& spec) {
   return RevisionName(api::Parse({{"metadata", {{"name", "m"}}}, {"spec", spec}}));
 }
 
-const json kLeast = {{"model", {{"uri", "https://models.example/v1.tar"}}}};
+const json kLeastSpec = {{"model", {{"uri", "https://models.example/v1.tar"}}}};
 
 json With(const char* patch) {
-  json spec = kLeast;
+  json spec = kLeastSpec;
   spec.merge_patch(json::parse(patch));
   return spec;
 }
@@ -40,7 +40,7 @@ TEST(Revision, FieldsAtTheirDefaultChangeNoName) {
            R"({"validation": {}, "warmup": {}, "runtime": {}, "endpoint": {}, "template": {"metadata": {}}})",
            R"({"template": {"nodeSelector": {}, "env": []}})",
        }) {
-    EXPECT_EQ(Name(With(patch)), Name(kLeast)) << patch;
+    EXPECT_EQ(Name(With(patch)), Name(kLeastSpec)) << patch;
   }
   const std::string is_signed = Name(With(R"({"model": {"signature": {"publicKeys": ["a"]}}})"));
   EXPECT_EQ(Name(With(R"({"model": {"signature": {"policy": "Require", "publicKeys": ["a"]}}})")), is_signed);
@@ -59,7 +59,7 @@ TEST(Revision, FieldsAtTheirDefaultChangeNoName) {
 TEST(Revision, WhatAppliesAtOnceChangesNoName) {
   for (const char* patch : {R"({"replicas": 5})", R"({"rollout": {"retry": "x", "progressDeadline": "1h"}})",
                             R"({"aFieldOfALaterRelease": 1})"}) {
-    EXPECT_EQ(Name(With(patch)), Name(kLeast)) << patch;
+    EXPECT_EQ(Name(With(patch)), Name(kLeastSpec)) << patch;
   }
 }
 
@@ -96,7 +96,7 @@ TEST(Revision, EverythingThatAPodReadsChangesTheName) {
            R"({"template": {"priorityClassName": "a"}})",
            R"({"template": {"topologySpreadConstraints": [{}]}})",
        }) {
-    EXPECT_NE(Name(With(patch)), Name(kLeast)) << patch;
+    EXPECT_NE(Name(With(patch)), Name(kLeastSpec)) << patch;
   }
 }
 
@@ -107,7 +107,7 @@ TEST(Revision, TheOrderOfKeysChangesNoName) {
 }
 
 TEST(Revision, NamesAreLabels) {
-  const std::string name = Name(kLeast);
+  const std::string name = Name(kLeastSpec);
   EXPECT_EQ(name.size(), 12U);
   EXPECT_EQ(name.substr(2).find_first_not_of("bcdfghjklmnpqrstvwxz2456789"), std::string::npos);
 }

@@ -18,7 +18,7 @@ Signature signature_of(const std::string& source) {
   return model ? model->signature() : Signature{};
 }
 
-Fault fault_of(const std::string& source) {
+Fault signature_fault_of(const std::string& source) {
   const auto model = load_source(source);
   return model ? Fault{} : model.error();
 }
@@ -45,27 +45,30 @@ TEST(SignatureOf, ForwardReturnsTensorsOfAnyNumber) {
 }
 
 TEST(SignatureOf, ArgumentsThatAreNoTensorsAreNamedWithTheirType) {
-  const auto fault = fault_of("def forward(self, x, scale: float):\n    return x * scale\n");
+  const auto fault = signature_fault_of("def forward(self, x, scale: float):\n    return x * scale\n");
   EXPECT_EQ(fault.reason, "UnsupportedSignature");
   EXPECT_THAT(fault.message, HasSubstr("argument \"scale\" is of type float"));
-  EXPECT_THAT(fault_of("def forward(self, xs: List[Tensor]):\n    return xs[0]\n").message,
+  EXPECT_THAT(signature_fault_of("def forward(self, xs: List[Tensor]):\n    return xs[0]\n").message,
               HasSubstr("\"xs\" is of type List[Tensor]"));
-  EXPECT_THAT(fault_of("def forward(self, x: Tuple[Tensor, Tensor]):\n    return x[0]\n").message,
+  EXPECT_THAT(signature_fault_of("def forward(self, x: Tuple[Tensor, Tensor]):\n    return x[0]\n").message,
               HasSubstr("\"x\" is of type Tuple[Tensor, Tensor]"));
-  EXPECT_THAT(fault_of("def forward(self, name: str):\n    return torch.ones([1])\n").message,
+  EXPECT_THAT(signature_fault_of("def forward(self, name: str):\n    return torch.ones([1])\n").message,
               HasSubstr("\"name\" is of type str"));
 }
 
 TEST(SignatureOf, ReturnsThatAreNoTensorsAreNamed) {
-  EXPECT_THAT(fault_of("def forward(self, x):\n    return 1.5\n").message, HasSubstr("returns float"));
-  EXPECT_THAT(fault_of("def forward(self, x):\n    return (x, 1)\n").message,
+  EXPECT_THAT(signature_fault_of("def forward(self, x):\n    return 1.5\n").message,
+              HasSubstr("returns float"));
+  EXPECT_THAT(signature_fault_of("def forward(self, x):\n    return (x, 1)\n").message,
               HasSubstr("returns Tuple[Tensor, int]"));
-  EXPECT_EQ(fault_of("def forward(self, x):\n    return {1: x}\n").reason, "UnsupportedSignature");
-  EXPECT_EQ(fault_of("def forward(self):\n    return torch.ones([1])\n").message, "forward takes no tensors");
+  EXPECT_EQ(signature_fault_of("def forward(self, x):\n    return {1: x}\n").reason, "UnsupportedSignature");
+  EXPECT_EQ(signature_fault_of("def forward(self):\n    return torch.ones([1])\n").message,
+            "forward takes no tensors");
 }
 
 TEST(SignatureOf, ModulesWithoutForwardAreRefused) {
-  EXPECT_EQ(fault_of("def predict(self, x):\n    return x\n").message, "the module has no forward method");
+  EXPECT_EQ(signature_fault_of("def predict(self, x):\n    return x\n").message,
+            "the module has no forward method");
 }
 
 TEST(OpenContract, NamesWhatTheSchemaNames) {

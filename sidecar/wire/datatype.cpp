@@ -12,21 +12,21 @@ struct Row {
   bool floating;
 };
 
-constexpr std::array kAll = {Datatype::kBool,  Datatype::kUint8, Datatype::kInt8, Datatype::kInt16,
-                             Datatype::kInt32, Datatype::kInt64, Datatype::kFp16, Datatype::kBf16,
-                             Datatype::kFp32,  Datatype::kFp64};
+constexpr std::array kDatatypes = {Datatype::kBool,  Datatype::kUint8, Datatype::kInt8, Datatype::kInt16,
+                                   Datatype::kInt32, Datatype::kInt64, Datatype::kFp16, Datatype::kBf16,
+                                   Datatype::kFp32,  Datatype::kFp64};
 
-// In the order of kAll, which starts at 1.
-constexpr std::array<Row, kAll.size()> kRows = {{{"BOOL", 1, false},
-                                                 {"UINT8", 1, false},
-                                                 {"INT8", 1, false},
-                                                 {"INT16", 2, false},
-                                                 {"INT32", 4, false},
-                                                 {"INT64", 8, false},
-                                                 {"FP16", 2, true},
-                                                 {"BF16", 2, true},
-                                                 {"FP32", 4, true},
-                                                 {"FP64", 8, true}}};
+// In the order of kDatatypes, which starts at 1.
+constexpr std::array<Row, kDatatypes.size()> kRows = {{{"BOOL", 1, false},
+                                                       {"UINT8", 1, false},
+                                                       {"INT8", 1, false},
+                                                       {"INT16", 2, false},
+                                                       {"INT32", 4, false},
+                                                       {"INT64", 8, false},
+                                                       {"FP16", 2, true},
+                                                       {"BF16", 2, true},
+                                                       {"FP32", 4, true},
+                                                       {"FP64", 8, true}}};
 
 const Row* row(Datatype type) {
   const auto number = static_cast<std::uint32_t>(type);
@@ -37,7 +37,7 @@ const Row* row(Datatype type) {
 }  // namespace
 
 std::span<const Datatype> all_datatypes() {
-  return kAll;
+  return kDatatypes;
 }
 
 bool is_datatype(Datatype type) {
@@ -57,7 +57,7 @@ std::string_view datatype_name(Datatype type) {
 std::optional<Datatype> datatype_from_name(std::string_view name) {
   const auto found = std::ranges::find(kRows, name, &Row::name);
   if (found == kRows.end()) return std::nullopt;
-  return kAll[static_cast<std::size_t>(found - kRows.begin())];
+  return kDatatypes[static_cast<std::size_t>(found - kRows.begin())];
 }
 
 std::string datatype_names() {

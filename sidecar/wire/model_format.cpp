@@ -6,7 +6,7 @@
 namespace pilotlight::wire {
 namespace {
 
-constexpr std::array kAll = {ModelFormat::kTorchScript, ModelFormat::kOnnx, ModelFormat::kAotInductor};
+constexpr std::array kFormats = {ModelFormat::kTorchScript, ModelFormat::kOnnx, ModelFormat::kAotInductor};
 
 }  // namespace
 
@@ -23,7 +23,7 @@ std::string_view model_format_name(ModelFormat format) {
 }
 
 std::optional<ModelFormat> model_format_from_name(std::string_view name) {
-  for (const ModelFormat each : kAll) {
+  for (const ModelFormat each : kFormats) {
     if (model_format_name(each) == name) return each;
   }
   return std::nullopt;
@@ -31,8 +31,8 @@ std::optional<ModelFormat> model_format_from_name(std::string_view name) {
 
 std::string model_format_names() {
   std::string names;
-  for (const ModelFormat each : kAll) {
-    if (!names.empty()) names += each == kAll.back() ? " or " : ", ";
+  for (const ModelFormat each : kFormats) {
+    if (!names.empty()) names += each == kFormats.back() ? " or " : ", ";
     names += model_format_name(each);
   }
   return names;

@@ -16,7 +16,7 @@ namespace {
 constexpr std::string_view kTaken = "; taken are Ed25519 and ECDSA P-256";
 constexpr std::size_t kMostPem = 4096;
 
-std::unexpected<std::string> refuse(std::string_view why) {
+std::unexpected<std::string> not_key(std::string_view why) {
   ERR_clear_error();  // what OpenSSL found is said in our own words
   return std::unexpected(std::string(why));
 }
@@ -63,21 +63,21 @@ std::string der_of(EVP_PKEY* key) {
 }  // namespace
 
 std::expected<PublicKey, std::string> PublicKey::parse(std::string_view pem) {
-  if (blank(pem)) return refuse("is empty");
-  if (pem.size() > kMostPem) return refuse(std::format("has more than {} characters", kMostPem));
+  if (blank(pem)) return not_key("is empty");
+  if (pem.size() > kMostPem) return not_key(std::format("has more than {} characters", kMostPem));
   if (pem.contains("PRIVATE KEY")) {
-    return refuse("is a private key, which belongs to nobody but the signer; give the public one");
+    return not_key("is a private key, which belongs to nobody but the signer; give the public one");
   }
   const std::unique_ptr<BIO, decltype(&BIO_free)> text(
       BIO_new_mem_buf(pem.data(), static_cast<int>(pem.size())), BIO_free);
   std::shared_ptr<EVP_PKEY> key(PEM_read_bio_PUBKEY(text.get(), nullptr, nullptr, nullptr), EVP_PKEY_free);
-  if (!key) return refuse("is not a public key in PEM (-----BEGIN PUBLIC KEY-----)");
+  if (!key) return not_key("is not a public key in PEM (-----BEGIN PUBLIC KEY-----)");
   std::array<char, kMostPem> rest{};
   const int left = BIO_read(text.get(), rest.data(), rest.size());
   if (left > 0 && !blank({rest.data(), static_cast<std::size_t>(left)})) {
-    return refuse("holds something behind the first key; give each key by itself");
+    return not_key("holds something behind the first key; give each key by itself");
   }
-  if (const auto why = fault(key.get()); !why.empty()) return refuse(why);
+  if (const auto why = fault(key.get()); !why.empty()) return not_key(why);
   artifact::Sha256 sha;
   const auto der = der_of(key.get());
   sha.update(std::as_bytes(std::span(der)));

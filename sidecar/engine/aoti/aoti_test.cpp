@@ -35,7 +35,7 @@ Model loaded(std::string_view order) {
   return *std::move(model);
 }
 
-Fault fault_of(const CompiledText& text) {
+Fault compiled_fault_of(const CompiledText& text) {
   const auto model = load(write_compiled(text));
   return model ? Fault{} : model.error();
 }
@@ -111,7 +111,7 @@ TEST(AotiModel, MemoryThatRunsOutIsToldFromOtherFailures) {
 TEST(AotiModel, WhatCannotBeLoadedSaysWhy) {
   const std::string good = testing::aoti::library();
   const auto message = [](const CompiledText& text) {
-    const auto fault = fault_of(text);
+    const auto fault = compiled_fault_of(text);
     EXPECT_EQ(fault.reason, "LoadFailed");
     EXPECT_THAT(fault.message, HasSubstr("the compiled model cannot be loaded: "));
     return fault.message;
@@ -133,9 +133,9 @@ TEST(AotiModel, WhatCannotBeLoadedSaysWhy) {
 TEST(AotiModel, OtherProcessorsAreTheWorldsAndNotTheModels) {
   std::string foreign = testing::aoti::library();
   foreign[18] = 22;  // e_machine: s390
-  EXPECT_EQ(fault_of({.library = foreign}).reason, "UnsupportedProcessor");
+  EXPECT_EQ(compiled_fault_of({.library = foreign}).reason, "UnsupportedProcessor");
 #if defined(__x86_64__)
-  EXPECT_EQ(fault_of({.instructions = "ASIMD"}).reason, "UnsupportedProcessor");
+  EXPECT_EQ(compiled_fault_of({.instructions = "ASIMD"}).reason, "UnsupportedProcessor");
 #endif
 }
 

@@ -16,12 +16,12 @@ namespace {
 using nlohmann::json;
 
 // Thrown inside this file only.
-struct Invalid {
+struct InvalidInputs {
   std::string what;
 };
 
-[[noreturn]] void invalid(const std::string& what) {
-  throw Invalid{what};
+[[noreturn]] void invalid_inputs(const std::string& what) {
+  throw InvalidInputs{what};
 }
 
 // Of a tensor that no machine could hold.
@@ -29,7 +29,7 @@ constexpr std::int64_t kLargest = std::int64_t{1} << 48;
 
 std::int64_t size(const json& value, const std::string& where) {
   if (!value.is_number_integer() || value.get<std::int64_t>() < 0 || value.get<std::int64_t>() > kLargest) {
-    invalid(where + " must be a size");
+    invalid_inputs(where + " must be a size");
   }
   return value.get<std::int64_t>();
 }
@@ -40,32 +40,34 @@ Sizes read_sizes(const json& document) {
   Sizes sizes;
   const auto found = document.find("sizes");
   if (found == document.end()) return sizes;
-  if (!found->is_object()) invalid("sizes must be an object");
+  if (!found->is_object()) invalid_inputs("sizes must be an object");
   for (const auto& [name, range] : found->items()) {
     const std::string where = "sizes, " + Quoted(name);
-    if (name.empty() || !range.is_array() || range.size() != 2) invalid(where + " must be [least, most]");
+    if (name.empty() || !range.is_array() || range.size() != 2)
+      invalid_inputs(where + " must be [least, most]");
     CompiledSize& each = sizes[name];
     each = {.least = size(range[0], where), .most = size(range[1], where), .name = name};
-    if (each.least > each.most) invalid(where + " is of no size");
+    if (each.least > each.most) invalid_inputs(where + " is of no size");
   }
   return sizes;
 }
 
 CompiledInput read_input(const json& document, const Sizes& sizes, const std::string& where) {
-  if (!document.is_object()) invalid(where + " must be an object");
+  if (!document.is_object()) invalid_inputs(where + " must be an object");
   CompiledInput input;
   const auto text = [&](const char* field) -> std::string {
     const auto found = document.find(field);
-    if (found == document.end() || !found->is_string()) invalid(where + "." + field + " must be a string");
+    if (found == document.end() || !found->is_string())
+      invalid_inputs(where + "." + field + " must be a string");
     return found->get<std::string>();
   };
   input.name = text("name");
   const auto datatype = wire::datatype_from_name(text("datatype"));
-  if (!datatype) invalid(where + ".datatype must be one of " + wire::datatype_names());
+  if (!datatype) invalid_inputs(where + ".datatype must be one of " + wire::datatype_names());
   input.datatype = *datatype;
   const auto shape = document.find("shape");
   if (shape == document.end() || !shape->is_array() || shape->size() > wire::kMaxRank) {
-    invalid(where + ".shape must be a list of at most " + std::to_string(wire::kMaxRank));
+    invalid_inputs(where + ".shape must be a list of at most " + std::to_string(wire::kMaxRank));
   }
   for (const json& each : *shape) {
     if (!each.is_string()) {
@@ -75,7 +77,7 @@ CompiledInput read_input(const json& document, const Sizes& sizes, const std::st
     }
     const auto found = sizes.find(each.get_ref<const std::string&>());
     if (found == sizes.end())
-      invalid(where + ".shape: " + Quoted(each.get<std::string>()) + " is not in sizes");
+      invalid_inputs(where + ".shape: " + Quoted(each.get<std::string>()) + " is not in sizes");
     input.shape.push_back(found->second);
   }
   return input;
@@ -96,19 +98,19 @@ std::string text_of(const CompiledInput& input) {
 
 std::expected<std::vector<CompiledInput>, std::string> read_compiled_inputs(std::string_view text) try {
   const json document = json::parse(text, nullptr, false);
-  if (!document.is_object()) invalid("is no JSON object");
+  if (!document.is_object()) invalid_inputs("is no JSON object");
   const Sizes sizes = read_sizes(document);
   const auto inputs = document.find("inputs");
   if (inputs == document.end() || !inputs->is_array() || inputs->empty() ||
       inputs->size() > wire::kMaxTensors) {
-    invalid("inputs must be a list of 1 to " + std::to_string(wire::kMaxTensors));
+    invalid_inputs("inputs must be a list of 1 to " + std::to_string(wire::kMaxTensors));
   }
   std::vector<CompiledInput> result;
   for (const json& each : *inputs) {
     result.push_back(read_input(each, sizes, "inputs[" + std::to_string(result.size()) + "]"));
   }
   return result;
-} catch (Invalid& error) {
+} catch (InvalidInputs& error) {
   return std::unexpected(std::move(error.what));
 }
 

@@ -20,10 +20,10 @@ using nlohmann::json;
 
 constexpr std::string_view kFolder = "data/aotinductor/";
 constexpr std::uint64_t kMaxMetadata = 1 << 20;
-constexpr const char* kExport =
+constexpr const char* kExportForModel =
     "Export the model with pilotlight_export, format=\"aotinductor\", which writes what is needed.";
 
-std::unexpected<Fault> unsupported(const std::string& what, const char* remedy = kExport) {
+std::unexpected<Fault> unsupported_package(const std::string& what, const char* remedy = kExportForModel) {
   return refuse("UnsupportedFormat", "the AOTInductor package " + what, remedy);
 }
 
@@ -107,19 +107,21 @@ std::string text(const json& metadata, const char* key) {
 
 Outcome<void> read_metadata(const std::string& content, CompiledPackage& package) {
   const json metadata = json::parse(content, nullptr, false);
-  if (!metadata.is_object()) return unsupported("has metadata that are no JSON object");
+  if (!metadata.is_object()) return unsupported_package("has metadata that are no JSON object");
   if (const std::string device = text(metadata, "AOTI_DEVICE_KEY"); device != "cpu") {
-    return unsupported("was compiled for the device " + Quoted(device) + "; this is a CPU",
-                       "Export it on the CPU: model.cpu().");
+    return unsupported_package("was compiled for the device " + Quoted(device) + "; this is a CPU",
+                               "Export it on the CPU: model.cpu().");
   }
   package.instructions = text(metadata, "AOTI_CPU_ISA");
   if (package.instructions.empty()) {
-    return unsupported("does not say for which instructions it was compiled (AOTI_CPU_ISA)");
+    return unsupported_package("does not say for which instructions it was compiled (AOTI_CPU_ISA)");
   }
   const std::string inputs = text(metadata, "PILOTLIGHT_INPUTS");
-  if (inputs.empty()) return unsupported("does not say for which inputs it was compiled (PILOTLIGHT_INPUTS)");
+  if (inputs.empty())
+    return unsupported_package("does not say for which inputs it was compiled (PILOTLIGHT_INPUTS)");
   auto read = read_compiled_inputs(inputs);
-  if (!read) return unsupported("has metadata that cannot be read: PILOTLIGHT_INPUTS, " + read.error());
+  if (!read)
+    return unsupported_package("has metadata that cannot be read: PILOTLIGHT_INPUTS, " + read.error());
   package.inputs = *std::move(read);
   return {};
 }
@@ -128,26 +130,27 @@ Outcome<void> read_metadata(const std::string& content, CompiledPackage& package
 
 Outcome<CompiledPackage> read_package(std::span<const std::byte> file) {
   const Found found = find(file);
-  if (found.damaged) return unsupported("is damaged", "Upload the file again, whole.");
-  if (found.too_large) return unsupported("has metadata of more than 1 MiB");
+  if (found.damaged) return unsupported_package("is damaged", "Upload the file again, whole.");
+  if (found.too_large) return unsupported_package("has metadata of more than 1 MiB");
   if (found.libraries.empty()) {
-    return unsupported(found.sources.empty()
-                           ? "holds no compiled library"
-                           : "holds sources to be compiled (" + Printable(found.sources, 80) +
-                                 ") and no compiled library; nothing is ever compiled here",
-                       "Compile where the model is exported: leave aot_inductor.package_cpp_only out.");
+    return unsupported_package(
+        found.sources.empty() ? "holds no compiled library"
+                              : "holds sources to be compiled (" + Printable(found.sources, 80) +
+                                    ") and no compiled library; nothing is ever compiled here",
+        "Compile where the model is exported: leave aot_inductor.package_cpp_only out.");
   }
   if (found.libraries.size() > 1) {
-    return unsupported("holds " + std::to_string(found.libraries.size()) + " libraries, " +
-                       Quoted(found.libraries[0].first) + " and " + Quoted(found.libraries[1].first));
+    return unsupported_package("holds " + std::to_string(found.libraries.size()) + " libraries, " +
+                               Quoted(found.libraries[0].first) + " and " + Quoted(found.libraries[1].first));
   }
   if (!found.interpreted.empty()) {
-    return unsupported(
+    return unsupported_package(
         "needs operators that are not compiled into it (" + Printable(found.interpreted, 80) + ")",
         "Replace the operators that AOTInductor has no C interface for, or export as TorchScript.");
   }
   if (found.metadata.size() != 1) {
-    return unsupported("has " + std::to_string(found.metadata.size()) + " files of metadata instead of one");
+    return unsupported_package("has " + std::to_string(found.metadata.size()) +
+                               " files of metadata instead of one");
   }
   CompiledPackage package{.library = found.libraries[0].first,
                           .library_bytes = found.libraries[0].second,

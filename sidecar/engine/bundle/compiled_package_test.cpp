@@ -17,7 +17,7 @@ using testing::Entry;
 using ::testing::HasSubstr;
 using testing::write_archive;
 
-Fault fault_of(const std::vector<Entry>& entries) {
+Fault package_fault_of(const std::vector<Entry>& entries) {
   const std::string file = write_archive(ArchiveKind::kZip, entries);
   const auto package = read_package(bytes(file));
   return package ? Fault{} : package.error();
@@ -29,7 +29,7 @@ std::vector<Entry> without(const std::string& end) {
   return entries;
 }
 
-std::vector<Entry> with(Entry more) {
+std::vector<Entry> entries_with(Entry more) {
   auto entries = compiled_entries({});
   entries.push_back(std::move(more));
   return entries;
@@ -59,7 +59,7 @@ TEST(CompiledPackage, ItsLibraryIsFoundAndUnpacked) {
 TEST(CompiledPackage, SourcesAreNotCompiled) {
   auto entries = without(".so");
   entries.push_back({.name = "data/aotinductor/model/x_compile_flags.json", .content = "{}"});
-  const auto fault = fault_of(entries);
+  const auto fault = package_fault_of(entries);
   EXPECT_EQ(fault.reason, "UnsupportedFormat");
   EXPECT_THAT(fault.message, HasSubstr("sources to be compiled (x_compile_flags.json)"));
   EXPECT_THAT(fault.message, HasSubstr("nothing is ever compiled here"));
@@ -67,33 +67,40 @@ TEST(CompiledPackage, SourcesAreNotCompiled) {
 }
 
 TEST(CompiledPackage, OneLibraryAndNoOther) {
-  EXPECT_THAT(fault_of(without(".so")).message, HasSubstr("holds no compiled library"));
-  EXPECT_THAT(fault_of(with({.name = "data/aotinductor/other/other.so", .content = "x"})).message,
-              HasSubstr("holds 2 libraries"));
+  EXPECT_THAT(package_fault_of(without(".so")).message, HasSubstr("holds no compiled library"));
+  EXPECT_THAT(
+      package_fault_of(entries_with({.name = "data/aotinductor/other/other.so", .content = "x"})).message,
+      HasSubstr("holds 2 libraries"));
   // What lies elsewhere is none.
-  EXPECT_EQ(fault_of(with({.name = "extra/other.so", .content = "x"})).message, "");
-  EXPECT_EQ(fault_of(with({.name = "data/aotinductor/other.so", .content = "x"})).message, "");
+  EXPECT_EQ(package_fault_of(entries_with({.name = "extra/other.so", .content = "x"})).message, "");
+  EXPECT_EQ(package_fault_of(entries_with({.name = "data/aotinductor/other.so", .content = "x"})).message,
+            "");
 }
 
 TEST(CompiledPackage, OperatorsThatAreInterpretedAreNamed) {
-  EXPECT_THAT(fault_of(with({.name = "data/aotinductor/model/model.json", .content = "{}"})).message,
-              HasSubstr("operators that are not compiled into it (model.json)"));
+  EXPECT_THAT(
+      package_fault_of(entries_with({.name = "data/aotinductor/model/model.json", .content = "{}"})).message,
+      HasSubstr("operators that are not compiled into it (model.json)"));
 }
 
 TEST(CompiledPackage, WhatItsMetadataMustSay) {
-  const auto message = [](const CompiledText& text) { return fault_of(compiled_entries(text)).message; };
+  const auto message = [](const CompiledText& text) {
+    return package_fault_of(compiled_entries(text)).message;
+  };
   EXPECT_THAT(message({.device = "cuda"}), HasSubstr("compiled for the device \"cuda\""));
   EXPECT_THAT(message({.instructions = ""}), HasSubstr("AOTI_CPU_ISA"));
   EXPECT_THAT(message({.inputs = ""}), HasSubstr("PILOTLIGHT_INPUTS"));
   EXPECT_THAT(message({.inputs = "{}"}), HasSubstr("PILOTLIGHT_INPUTS, inputs must be a list"));
-  EXPECT_THAT(fault_of(without("_metadata.json")).message, HasSubstr("0 files of metadata"));
-  EXPECT_THAT(fault_of(with({.name = "data/aotinductor/model/a_metadata.json", .content = "{}"})).message,
-              HasSubstr("2 files of metadata"));
+  EXPECT_THAT(package_fault_of(without("_metadata.json")).message, HasSubstr("0 files of metadata"));
+  EXPECT_THAT(
+      package_fault_of(entries_with({.name = "data/aotinductor/model/a_metadata.json", .content = "{}"}))
+          .message,
+      HasSubstr("2 files of metadata"));
   auto entries = without("_metadata.json");
   entries.push_back({.name = "data/aotinductor/model/m_metadata.json", .content = "[1]"});
-  EXPECT_THAT(fault_of(entries).message, HasSubstr("no JSON object"));
+  EXPECT_THAT(package_fault_of(entries).message, HasSubstr("no JSON object"));
   entries.back().content = std::string((1 << 20) + 1, ' ');
-  EXPECT_THAT(fault_of(entries).message, HasSubstr("metadata of more than 1 MiB"));
+  EXPECT_THAT(package_fault_of(entries).message, HasSubstr("metadata of more than 1 MiB"));
 }
 
 TEST(CompiledPackage, WhatIsCutOffIsDamaged) {

@@ -16,7 +16,7 @@ namespace {
 using testing::bytes;
 using ::testing::HasSubstr;
 
-std::string error_of(const std::string& file) {
+std::string elf_error_of(const std::string& file) {
   const auto read = read_elf(bytes(file));
   return read ? "" : read.error();
 }
@@ -27,20 +27,20 @@ TEST(ElfFile, ALibraryOfThisProcessorIsKnown) {
 }
 
 TEST(ElfFile, WhatIsNoLibraryIsTold) {
-  EXPECT_THAT(error_of(""), HasSubstr("does not begin as an ELF file does"));
-  EXPECT_THAT(error_of(std::string(100, 'x')), HasSubstr("does not begin as an ELF file does"));
-  EXPECT_THAT(error_of(testing::elf({.kind = ET_EXEC})), HasSubstr("no shared library"));
-  EXPECT_THAT(error_of(testing::elf({.bits = ELFCLASS32})), HasSubstr("no shared library"));
+  EXPECT_THAT(elf_error_of(""), HasSubstr("does not begin as an ELF file does"));
+  EXPECT_THAT(elf_error_of(std::string(100, 'x')), HasSubstr("does not begin as an ELF file does"));
+  EXPECT_THAT(elf_error_of(testing::elf({.kind = ET_EXEC})), HasSubstr("no shared library"));
+  EXPECT_THAT(elf_error_of(testing::elf({.bits = ELFCLASS32})), HasSubstr("no shared library"));
 }
 
 TEST(ElfFile, ASegmentThatIsNotInTheFileIsTold) {
   const std::string whole = testing::elf({});
   for (std::size_t size = sizeof(Elf64_Ehdr); size < whole.size(); size += 8) {
-    EXPECT_THAT(error_of(whole.substr(0, size)), HasSubstr("cut off")) << size;
+    EXPECT_THAT(elf_error_of(whole.substr(0, size)), HasSubstr("cut off")) << size;
   }
-  EXPECT_THAT(error_of(testing::elf({.segment_bytes = UINT64_MAX})), HasSubstr("cut off"));
-  EXPECT_THAT(error_of(testing::elf({.segments_at = UINT64_MAX - 8})), HasSubstr("cut off"));
-  EXPECT_THAT(error_of(testing::elf({.segments = 1000})), HasSubstr("too many segments"));
+  EXPECT_THAT(elf_error_of(testing::elf({.segment_bytes = UINT64_MAX})), HasSubstr("cut off"));
+  EXPECT_THAT(elf_error_of(testing::elf({.segments_at = UINT64_MAX - 8})), HasSubstr("cut off"));
+  EXPECT_THAT(elf_error_of(testing::elf({.segments = 1000})), HasSubstr("too many segments"));
 }
 
 }  // namespace

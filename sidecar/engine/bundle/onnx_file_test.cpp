@@ -15,8 +15,8 @@ using ::testing::HasSubstr;
 using wire::Datatype;
 
 // x [-1] → y [-1], with what the test adds.
-std::string with(const std::vector<std::string>& nodes, const std::vector<std::string>& weights = {},
-                 std::string_view more = "") {
+std::string model_with(const std::vector<std::string>& nodes, const std::vector<std::string>& weights = {},
+                       std::string_view more = "") {
   return onnx::file({.inputs = {onnx::value("x", Datatype::kFp32, {-1})},
                      .outputs = {onnx::value("y", Datatype::kFp32, {-1})},
                      .nodes = nodes,
@@ -39,7 +39,7 @@ std::string inside(const onnx::Parts& parts) {
   return onnx::node("If", {"x"}, {"y"}, {onnx::graph_attribute("then_branch", onnx::graph(parts))});
 }
 
-Fault fault_of(const std::string& file) {
+Fault onnx_fault_of(const std::string& file) {
   const auto format = detect_format(bytes(file));
   EXPECT_EQ(format.value_or(ModelFormat::kOnnx), ModelFormat::kOnnx);
   return format ? Fault{} : format.error();
@@ -55,16 +55,16 @@ TEST(OnnxFile, WeightsInOtherFilesAreRefusedWhereverTheyAre) {
   const std::string constant = onnx::node("Constant", {}, {"c"}, {onnx::tensor_attribute("value", weight)});
   const std::string graph = onnx::graph({.inputs = {}, .outputs = {}, .nodes = {}, .weights = {weight}});
   for (const std::string& file : {
-           with({}, {weight}), with({constant}),
-           with({inside({.inputs = {}, .outputs = {}, .nodes = {}, .weights = {weight}})}),
-           with({inside({.inputs = {},
-                         .outputs = {},
-                         .nodes = {inside({.inputs = {}, .outputs = {}, .nodes = {constant}})}})}),
-           with({}, {}, onnx::field(7, onnx::field(15, sparse))),    // a second half of the graph
-           with({}, {}, onnx::field(20, onnx::field(2, graph))),     // training
-           with({}, {}, onnx::field(25, onnx::field(7, constant))),  // a function
+           model_with({}, {weight}), model_with({constant}),
+           model_with({inside({.inputs = {}, .outputs = {}, .nodes = {}, .weights = {weight}})}),
+           model_with({inside({.inputs = {},
+                               .outputs = {},
+                               .nodes = {inside({.inputs = {}, .outputs = {}, .nodes = {constant}})}})}),
+           model_with({}, {}, onnx::field(7, onnx::field(15, sparse))),    // a second half of the graph
+           model_with({}, {}, onnx::field(20, onnx::field(2, graph))),     // training
+           model_with({}, {}, onnx::field(25, onnx::field(7, constant))),  // a function
        }) {
-    const auto fault = fault_of(file);
+    const auto fault = onnx_fault_of(file);
     EXPECT_EQ(fault.reason, "UnsupportedFormat");
     EXPECT_THAT(fault.message, HasSubstr("the tensor \"layer.weight\" elsewhere (external data, location "
                                          "\"../../etc/passwd\")"));
@@ -74,20 +74,20 @@ TEST(OnnxFile, WeightsInOtherFilesAreRefusedWhereverTheyAre) {
 
 TEST(OnnxFile, EveryLocationIsRefused) {
   for (const char* location : {"weights.bin", "/etc/passwd", "*/_ORT_MEM_ADDR_/*", ""}) {
-    EXPECT_THAT(fault_of(with({}, {external(location)})).message, HasSubstr(location));
+    EXPECT_THAT(onnx_fault_of(model_with({}, {external(location)})).message, HasSubstr(location));
   }
   // One that is only said to be elsewhere, and one that is not said to be.
   const std::string plain = onnx::tensor(testing::floats("w", {1}, {1}));
-  EXPECT_NE(fault_of(with({}, {plain + onnx::field(14, std::uint64_t{2})})).message, "");
-  EXPECT_NE(fault_of(with({}, {plain + onnx::field(13, entry("location", "a"))})).message, "");
+  EXPECT_NE(onnx_fault_of(model_with({}, {plain + onnx::field(14, std::uint64_t{2})})).message, "");
+  EXPECT_NE(onnx_fault_of(model_with({}, {plain + onnx::field(13, entry("location", "a"))})).message, "");
 }
 
 TEST(OnnxFile, OperatorsOfOtherDomainsAreRefused) {
   const auto refused = [](const std::string& type, const std::string& domain) {
     const std::string node = onnx::node(type, {"x"}, {"y"}, {}, domain);
-    EXPECT_EQ(fault_of(with({node})).message,
-              fault_of(with({inside({.inputs = {}, .outputs = {}, .nodes = {node}})})).message);
-    return fault_of(with({node})).message;
+    EXPECT_EQ(onnx_fault_of(model_with({node})).message,
+              onnx_fault_of(model_with({inside({.inputs = {}, .outputs = {}, .nodes = {node}})})).message);
+    return onnx_fault_of(model_with({node})).message;
   };
   EXPECT_THAT(refused("EPContext", "com.microsoft"),
               HasSubstr("the operator \"EPContext\" of the domain \"com.microsoft\""));
@@ -96,10 +96,10 @@ TEST(OnnxFile, OperatorsOfOtherDomainsAreRefused) {
   EXPECT_EQ(refused("Relu", "ai.onnx"), "");
   EXPECT_EQ(refused("Scaler", "ai.onnx.ml"), "");
   // The last of a field counts, as with protobuf.
-  EXPECT_NE(
-      fault_of(with({onnx::node("A", {}, {}, {}, "ai.onnx") + onnx::field(7, std::string_view("custom"))}))
-          .message,
-      "");
+  EXPECT_NE(onnx_fault_of(model_with({onnx::node("A", {}, {}, {}, "ai.onnx") +
+                                      onnx::field(7, std::string_view("custom"))}))
+                .message,
+            "");
 }
 
 TEST(OnnxFile, FunctionsOfItsOwnMayBeCalled) {
@@ -109,11 +109,13 @@ TEST(OnnxFile, FunctionsOfItsOwnMayBeCalled) {
   };
   const std::string add = onnx::node("Add", {"a", "a"}, {"b"});
   const auto call = [](std::string_view domain) { return onnx::node("Twice", {"x"}, {"y"}, {}, domain); };
-  EXPECT_EQ(fault_of(with({call("mine")}, {}, function("mine", add))).message, "");
-  EXPECT_NE(fault_of(with({call("other")}, {}, function("mine", add))).message, "");
-  EXPECT_NE(fault_of(with({call("com.microsoft")}, {}, function("com.microsoft", add))).message, "");
+  EXPECT_EQ(onnx_fault_of(model_with({call("mine")}, {}, function("mine", add))).message, "");
+  EXPECT_NE(onnx_fault_of(model_with({call("other")}, {}, function("mine", add))).message, "");
+  EXPECT_NE(onnx_fault_of(model_with({call("com.microsoft")}, {}, function("com.microsoft", add))).message,
+            "");
   EXPECT_THAT(
-      fault_of(with({call("mine")}, {}, function("mine", onnx::node("Evil", {}, {}, {}, "e")))).message,
+      onnx_fault_of(model_with({call("mine")}, {}, function("mine", onnx::node("Evil", {}, {}, {}, "e"))))
+          .message,
       HasSubstr("\"Evil\""));
 }
 
@@ -124,14 +126,14 @@ TEST(OnnxFile, CutOffAnywhereItIsDamaged) {
     if (format) continue;  // a file that ends between two fields is whole
     EXPECT_THAT(format.error().message, HasSubstr("ONNX that is damaged or cut off")) << size;
   }
-  EXPECT_THAT(fault_of(file.substr(0, file.size() / 2)).message, HasSubstr("damaged"));
-  EXPECT_THAT(fault_of("\x08\x08\x12\x07pytorch").message, HasSubstr("damaged"));  // no graph
+  EXPECT_THAT(onnx_fault_of(file.substr(0, file.size() / 2)).message, HasSubstr("damaged"));
+  EXPECT_THAT(onnx_fault_of("\x08\x08\x12\x07pytorch").message, HasSubstr("damaged"));  // no graph
 }
 
 TEST(OnnxFile, NestedTooDeeplyItIsDamaged) {
   onnx::Parts parts{.inputs = {}, .outputs = {}, .nodes = {}};
   for (int depth = 0; depth < 2000; ++depth) parts.nodes = {inside(parts)};
-  EXPECT_THAT(fault_of(with(parts.nodes)).message, HasSubstr("damaged"));
+  EXPECT_THAT(onnx_fault_of(model_with(parts.nodes)).message, HasSubstr("damaged"));
 }
 
 }  // namespace

@@ -14,13 +14,13 @@ using testing::bytes;
 using ::testing::HasSubstr;
 using testing::write_safetensors;
 
-std::string error_of(const std::string& file) {
+std::string tensors_error_of(const std::string& file) {
   const auto tensors = read_safetensors(bytes(file));
   return tensors ? "" : tensors.error();
 }
 
 std::string header_error(const std::string& header, std::size_t data) {
-  return error_of(write_safetensors(header, std::string(data, '\0')));
+  return tensors_error_of(write_safetensors(header, std::string(data, '\0')));
 }
 
 TEST(Safetensors, AreReadInPlace) {
@@ -47,13 +47,13 @@ TEST(Safetensors, MetadataIsPassedOverAndSpacesMayFollowTheHeader) {
 }
 
 TEST(Safetensors, LengthsThatLieAreRefused) {
-  EXPECT_THAT(error_of("short"), HasSubstr("too short"));
+  EXPECT_THAT(tensors_error_of("short"), HasSubstr("too short"));
   std::string file = write_safetensors("{}", "");
   file[0] = 3;
-  EXPECT_THAT(error_of(file), HasSubstr("the header is cut off"));
+  EXPECT_THAT(tensors_error_of(file), HasSubstr("the header is cut off"));
   file.replace(0, 8, "\xff\xff\xff\xff\xff\xff\xff\xff");
-  EXPECT_THAT(error_of(file), HasSubstr("a header of 18446744073709551615 bytes"));
-  EXPECT_THAT(error_of(write_safetensors(std::string(kMaxSafetensorsHeader + 1, ' '), "")),
+  EXPECT_THAT(tensors_error_of(file), HasSubstr("a header of 18446744073709551615 bytes"));
+  EXPECT_THAT(tensors_error_of(write_safetensors(std::string(kMaxSafetensorsHeader + 1, ' '), "")),
               HasSubstr("a header of"));
 }
 

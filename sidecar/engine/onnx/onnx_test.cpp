@@ -28,7 +28,7 @@ Model loaded(const std::string& file) {
   return *std::move(model);
 }
 
-Fault fault_of(const std::string& file) {
+Fault onnx_fault_of(const std::string& file) {
   const auto model = Model::load(bytes(file), ModelFormat::kOnnx);
   return model ? Fault{} : model.error();
 }
@@ -145,9 +145,9 @@ TEST(OnnxModel, WhatNoRequestCanCarryIsNamed) {
       onnx::field(1, std::string_view("words")) +
       onnx::field(2, onnx::field(1, onnx::field(1, std::uint64_t{8}) +
                                         onnx::field(2, onnx::field(1, onnx::field(1, std::uint64_t{1})))));
-  const auto fault = fault_of(onnx::file({.inputs = {text},
-                                          .outputs = {onnx::value("y", Datatype::kInt64, {1})},
-                                          .nodes = {onnx::node("Shape", {"words"}, {"y"})}}));
+  const auto fault = onnx_fault_of(onnx::file({.inputs = {text},
+                                               .outputs = {onnx::value("y", Datatype::kInt64, {1})},
+                                               .nodes = {onnx::node("Shape", {"words"}, {"y"})}}));
   EXPECT_EQ(fault.reason, "UnsupportedSignature");
   EXPECT_THAT(fault.message, HasSubstr("input \"words\" holds text"));
 }
@@ -166,12 +166,12 @@ TEST(OnnxModel, WhatCannotBeLoadedSaysWhy) {
       std::string("\x08\x08\x12\x04ORTM", 8) + onnx::field(7, onnx::field(2, std::string_view("g")));
   for (const std::string& file : {unknown, unconnected, huge, both, good.substr(0, good.size() / 2),
                                   std::string("noise"), std::string()}) {
-    const auto fault = fault_of(file);
+    const auto fault = onnx_fault_of(file);
     EXPECT_EQ(fault.reason, "LoadFailed");
     EXPECT_THAT(fault.message, HasSubstr("ONNX Runtime 1.21.0 cannot load the model: "));
     expect_presentable(fault.message);
   }
-  EXPECT_THAT(fault_of(unknown).message, HasSubstr("NoSuchOperator"));
+  EXPECT_THAT(onnx_fault_of(unknown).message, HasSubstr("NoSuchOperator"));
 }
 
 }  // namespace

@@ -53,7 +53,7 @@ class Packet {
 // Opening a file for reading gets here where machine code may be loaded, and is no violation: libraries try
 // it and do without.
 bool answer_opening(int number, ucontext_t& context) {
-  constexpr long kWriting = O_ACCMODE | O_CREAT | O_TRUNC;
+  constexpr long kWrites = O_ACCMODE | O_CREAT | O_TRUNC;
   std::size_t path = 0;
   if (number == SYS_openat) {
     path = 1;
@@ -64,7 +64,7 @@ bool answer_opening(int number, ucontext_t& context) {
   } else {
     return false;
   }
-  if (!opening_is_answered || (argument(context, path + 1) & kWriting) != O_RDONLY) return false;
+  if (!opening_is_answered || (argument(context, path + 1) & kWrites) != O_RDONLY) return false;
   const int before = errno;
   // NOLINTNEXTLINE(performance-no-int-to-ptr): a system call's arguments are numbers
   set_result(context, open_for_reading(reinterpret_cast<const char*>(argument(context, path))));
