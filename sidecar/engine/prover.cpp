@@ -112,7 +112,7 @@ class Attempt {
     if (proof.level == wire::ProofLevel::kLoaded) return {};
     const bool batched = wire::has_batch_dimension(contract_);
     std::vector<std::int64_t> sizes = proving_.request.warmup_batch_sizes;
-    if (sizes.empty() || !batched) sizes = {1};
+    if (sizes.empty() || !batched) sizes.assign(1, 1);
     const auto allowance = std::chrono::duration_cast<std::chrono::steady_clock::duration>(
         Seconds(std::min(proving_.request.warmup_timeout_seconds, 86'400.0)));
     const auto now = proving_.clock();
