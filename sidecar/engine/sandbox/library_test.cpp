@@ -23,6 +23,8 @@ namespace pilotlight::engine::sandbox {
 namespace {
 
 using testing::Outcome;
+using testing::returned;
+using testing::violation;
 
 // A real one, which answer() of which is 42.
 std::string real_library() {
@@ -37,15 +39,8 @@ bool write(int library, const std::string& content) {
   });
 }
 
-int error_of(long result) {
+int errno_of(long result) {
   return result == -1 ? errno : 0;
-}
-
-Outcome returned(int code) {
-  return {.call = "", .purpose = "", .exit = code, .signal = 0};
-}
-Outcome violation(std::string call, std::string purpose) {
-  return {.call = std::move(call), .purpose = std::move(purpose), .exit = kViolationExit, .signal = 0};
 }
 
 class LibrarySandbox : public ::testing::Test {
@@ -92,7 +87,7 @@ TEST_F(LibrarySandbox, ItsConstructorsAreInsideAsWell) {
 }
 
 TEST_F(LibrarySandbox, CanBeOpenedWhileThatIsGrantedAndByItsNameOnly) {
-  EXPECT_EQ(attempt([&] { return error_of(::open(name().c_str(), O_RDONLY)); }), returned(EACCES));
+  EXPECT_EQ(attempt([&] { return errno_of(::open(name().c_str(), O_RDONLY)); }), returned(EACCES));
   EXPECT_EQ(attempt([&] {
               const LibraryAccess access(library_.get());
               return ::open(name().c_str(), O_RDONLY) == kOpenedLibrary ? 0 : 1;
@@ -102,22 +97,22 @@ TEST_F(LibrarySandbox, CanBeOpenedWhileThatIsGrantedAndByItsNameOnly) {
               {
                 const LibraryAccess access(library_.get());
               }
-              return error_of(::open(name().c_str(), O_RDONLY));
+              return errno_of(::open(name().c_str(), O_RDONLY));
             }),
             returned(EACCES));
   EXPECT_EQ(attempt([&] {
               const LibraryAccess access(library_.get());
-              return error_of(::open("/etc/passwd", O_RDONLY));
+              return errno_of(::open("/etc/passwd", O_RDONLY));
             }),
             returned(EACCES));
   EXPECT_EQ(attempt([&] {
               const LibraryAccess access(library_.get());
-              return error_of(::open((name() + "/../0").c_str(), O_RDONLY));
+              return errno_of(::open((name() + "/../0").c_str(), O_RDONLY));
             }),
             returned(EACCES));
   EXPECT_EQ(attempt([&] {
               const LibraryAccess access(library_.get());
-              return error_of(::open(name().c_str(), O_RDWR));
+              return errno_of(::open(name().c_str(), O_RDWR));
             }),
             violation("openat", "open a file for writing"));
 }
@@ -138,13 +133,13 @@ TEST_F(LibrarySandbox, IsReadFromItsBeginningEachTime) {
 
 TEST_F(LibrarySandbox, NeverChangesOnceItIsWritten) {
   EXPECT_EQ(attempt_when_written([&] { return write(library_.get(), "another") ? 1 : 0; }), returned(0));
-  EXPECT_EQ(attempt_when_written([&] { return error_of(::ftruncate(library_.get(), 1)); }), returned(EPERM));
+  EXPECT_EQ(attempt_when_written([&] { return errno_of(::ftruncate(library_.get(), 1)); }), returned(EPERM));
   EXPECT_EQ(attempt_when_written([&] {
               const void* page = ::mmap(nullptr, 4096, PROT_READ | PROT_WRITE, MAP_SHARED, library_.get(), 0);
               return page == MAP_FAILED ? errno : 0;
             }),
             returned(EPERM));
-  const Outcome written = attempt_when_written([&] { return error_of(::write(library_.get(), "x", 1)); });
+  const Outcome written = attempt_when_written([&] { return errno_of(::write(library_.get(), "x", 1)); });
   // Where standard output is no file, no file may be written to at all.
   EXPECT_TRUE(written == returned(EPERM) || written.signal == SIGXFSZ) << ::testing::PrintToString(written);
 }
@@ -171,26 +166,26 @@ TEST_F(LibrarySandbox, NothingElseBecomesExecutableOrIsCut) {
   EXPECT_EQ(
       attempt([] { return ::mmap(nullptr, 4096, PROT_EXEC, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0) ? 1 : 0; }),
       violation("mmap", purpose));
-  EXPECT_EQ(attempt([&] { return error_of(::ftruncate(other.get(), 1)); }),
+  EXPECT_EQ(attempt([&] { return errno_of(::ftruncate(other.get(), 1)); }),
             violation("ftruncate", "change the file system"));
-  EXPECT_EQ(attempt([&] { return error_of(::fcntl(other.get(), F_ADD_SEALS, F_SEAL_GROW)); }).call, "fcntl");
+  EXPECT_EQ(attempt([&] { return errno_of(::fcntl(other.get(), F_ADD_SEALS, F_SEAL_GROW)); }).call, "fcntl");
 }
 
 TEST_F(LibrarySandbox, NothingElseIsDuplicated) {
   const wire::UniqueFd other(::memfd_create("other", 0));
-  EXPECT_EQ(attempt([&] { return error_of(::fcntl(other.get(), F_DUPFD_CLOEXEC, kOpenedLibrary)); }).call,
+  EXPECT_EQ(attempt([&] { return errno_of(::fcntl(other.get(), F_DUPFD_CLOEXEC, kOpenedLibrary)); }).call,
             "fcntl");
-  EXPECT_EQ(attempt([&] { return error_of(::fcntl(library_.get(), F_DUPFD_CLOEXEC, 4)); }).call, "fcntl");
-  EXPECT_EQ(attempt([&] { return error_of(::fcntl(library_.get(), F_DUPFD, kOpenedLibrary)); }).call,
+  EXPECT_EQ(attempt([&] { return errno_of(::fcntl(library_.get(), F_DUPFD_CLOEXEC, 4)); }).call, "fcntl");
+  EXPECT_EQ(attempt([&] { return errno_of(::fcntl(library_.get(), F_DUPFD, kOpenedLibrary)); }).call,
             "fcntl");
-  EXPECT_EQ(attempt([&] { return error_of(::dup2(other.get(), kOpenedLibrary)); }).exit, kViolationExit);
+  EXPECT_EQ(attempt([&] { return errno_of(::dup2(other.get(), kOpenedLibrary)); }).exit, kViolationExit);
 }
 
 // An engine for other models has none.
 TEST_F(LibrarySandbox, WithoutOneItsNameIsAFileLikeAnyOther) {
   EXPECT_EQ(testing::attempt([&] {
               const LibraryAccess access(library_.get());
-              return error_of(::open(name().c_str(), O_RDONLY));
+              return errno_of(::open(name().c_str(), O_RDONLY));
             }),
             returned(EACCES));
 }

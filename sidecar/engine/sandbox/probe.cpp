@@ -5,8 +5,10 @@
 
 #include <nlohmann/json.hpp>
 #include <ostream>
+#include <utility>
 #include <vector>
 
+#include "sidecar/engine/sandbox/violation.h"
 #include "sidecar/wire/packet.h"
 
 namespace pilotlight::engine::sandbox::testing {
@@ -15,6 +17,14 @@ namespace {
 constexpr int kNotEntered = 255;
 
 }  // namespace
+
+Outcome returned(int code) {
+  return {.call = "", .purpose = "", .exit = code, .signal = 0};
+}
+
+Outcome violation(std::string call, std::string purpose) {
+  return {.call = std::move(call), .purpose = std::move(purpose), .exit = kViolationExit, .signal = 0};
+}
 
 void PrintTo(const Outcome& outcome, std::ostream* out) {
   *out << '"' << outcome.call << "\" to " << outcome.purpose << ", exit " << outcome.exit << ", signal "

@@ -18,6 +18,10 @@ struct Outcome {
   bool operator==(const Outcome&) const = default;
 };
 
+// One that came to its end and returned `code`; one that was ended by a call it may not make.
+Outcome returned(int code);
+Outcome violation(std::string call, std::string purpose);
+
 void PrintTo(const Outcome& outcome, std::ostream* out);  // for GoogleTest
 
 // Runs `attempt` in a child process that has entered the sandbox. `before` runs in it earlier; Options'

@@ -51,18 +51,13 @@ namespace pilotlight::engine::sandbox {
 namespace {
 
 using testing::Outcome;
+using testing::returned;
+using testing::violation;
 
 // The errno of a call that failed, 0 of one that did not: an attempt's exit code.
 template <typename Call>
 int error_of(Call call) {
   return call() == -1 ? errno : 0;
-}
-
-Outcome violation(std::string call, std::string purpose) {
-  return {.call = std::move(call), .purpose = std::move(purpose), .exit = kViolationExit, .signal = 0};
-}
-Outcome returned(int code) {
-  return {.call = "", .purpose = "", .exit = code, .signal = 0};
 }
 
 // For TorchScript and ONNX, and for machine code: but for the one library, neither may do more.
