@@ -5,8 +5,8 @@ function(pilotlight_library name)
   target_link_libraries(${name} PUBLIC ${ARG_DEPS})
 endfunction()
 
-# pilotlight_test(NAME [SANDBOXED] [BUSY] [PCH target] SOURCES... DEPS...): one GoogleTest program of one folder; its tests are
-# found at ctest time, so that each has its own line and its own time-out.
+# pilotlight_test(NAME [SANDBOXED] [BUSY] [PCH target] SOURCES... DEPS...): one GoogleTest program of one folder; its
+# tests are found at ctest time, so that each has its own line and its own time-out.
 # PCH: whose precompiled headers it has; test_pch if nothing is said, `none` for one with compile options of its own.
 # SANDBOXED: all its tests are of the engine's sandbox, which forbids system calls that the sanitizers make. So a build
 # can be without these tests, or have them alone: then only the target `sandboxed` builds them.
@@ -28,9 +28,6 @@ function(pilotlight_test name)
   cmake_parse_arguments(ARG "SANDBOXED;BUSY" "PCH" "SOURCES;DEPS" ${ARGN})
   add_executable(${name} ${ARG_SOURCES})
   target_link_libraries(${name} PRIVATE ${ARG_DEPS} GTest::gmock GTest::gtest_main)
-  if(CMAKE_UNITY_BUILD)
-    target_compile_options(${name} PRIVATE -Wno-shadow)  # of what another test has named; `dev` compiles each by itself
-  endif()
   if(NOT ARG_PCH)
     set(ARG_PCH test_pch)
   endif()

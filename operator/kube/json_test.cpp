@@ -8,10 +8,10 @@ namespace pilotlight::kube {
 namespace {
 
 TEST(ReadIdentity, FindsWhatTheRuntimeNeedsAmongEverythingElse) {
-  const JsonBuffer json(
+  const JsonBuffer buffer(
       R"({"kind":"Pod","spec":{"metadata":1},"metadata":{"managedFields":[{"a":{}}],"uid":"u",
     "name":"n","namespace":"ns","resourceVersion":"7","deletionTimestamp":"2026-01-01T00:00:00Z"}})");
-  const auto identity = ReadIdentity(json.view());
+  const auto identity = ReadIdentity(buffer.view());
   ASSERT_TRUE(identity) << identity.error();
   EXPECT_EQ(identity->key, (Key{"ns", "n"}));
   EXPECT_EQ(identity->uid, "u");
@@ -22,8 +22,8 @@ TEST(ReadIdentity, FindsWhatTheRuntimeNeedsAmongEverythingElse) {
 TEST(ReadIdentity, RefusesWhatIsNoObject) {
   for (const char* text :
        {"", "7", "[]", "{}", "{\"metadata\":", "{\"metadata\":3}", "{\"metadata\":{\"name\":"}) {
-    const JsonBuffer json{std::string(text)};
-    EXPECT_FALSE(ReadIdentity(json.view())) << text;
+    const JsonBuffer buffer{std::string(text)};
+    EXPECT_FALSE(ReadIdentity(buffer.view())) << text;
   }
 }
 
@@ -39,8 +39,8 @@ TEST(AtLeast, FailsOpenForVersionsThatAreNoNumbers) {
 }
 
 TEST(ReadWatchEvent, ReadsTypeAndObjectInAnyOrder) {
-  const JsonBuffer json(R"({"object":{"metadata":{"name":"n"}},"type":"MODIFIED"})");
-  const auto event = ReadWatchEvent(json.view());
+  const JsonBuffer buffer(R"({"object":{"metadata":{"name":"n"}},"type":"MODIFIED"})");
+  const auto event = ReadWatchEvent(buffer.view());
   ASSERT_TRUE(event) << event.error();
   EXPECT_EQ(event->type, EventType::Modified);
   const auto identity = ReadIdentity(event->object);
@@ -49,8 +49,8 @@ TEST(ReadWatchEvent, ReadsTypeAndObjectInAnyOrder) {
 }
 
 TEST(ReadWatchEvent, TakesABareStatusForAnError) {
-  const JsonBuffer json(R"({"kind":"Status","code":410})");
-  const auto event = ReadWatchEvent(json.view());
+  const JsonBuffer buffer(R"({"kind":"Status","code":410})");
+  const auto event = ReadWatchEvent(buffer.view());
   ASSERT_TRUE(event) << event.error();
   EXPECT_EQ(event->type, EventType::Error);
   EXPECT_EQ(event->object.text, R"({"kind":"Status","code":410})");
@@ -59,16 +59,17 @@ TEST(ReadWatchEvent, TakesABareStatusForAnError) {
 TEST(ReadWatchEvent, RefusesWhatIsCut) {
   const std::string whole = R"({"type":"ADDED","object":{"metadata":{"name":"n","uid":"u"}}})";
   for (std::size_t length = 0; length < whole.size(); ++length) {
-    const JsonBuffer json(whole.substr(0, length));
-    EXPECT_FALSE(ReadWatchEvent(json.view())) << whole.substr(0, length);
+    const JsonBuffer buffer(whole.substr(0, length));
+    EXPECT_FALSE(ReadWatchEvent(buffer.view())) << whole.substr(0, length);
   }
 }
 
 TEST(ReadList, HandsOutEveryItemAndSaysWhereToGoOn) {
-  const JsonBuffer json(R"({"kind":"PodList","items":[{"metadata":{"name":"a"}},{"metadata":{"name":"b"}}],
+  const JsonBuffer buffer(R"({"kind":"PodList","items":[{"metadata":{"name":"a"}},{"metadata":{"name":"b"}}],
     "metadata":{"resourceVersion":"12","continue":"next"}})");
   std::vector<std::string> names;
-  const auto meta = ReadList(json.view(), [&](Json item) { names.push_back(ReadIdentity(item)->key.name); });
+  const auto meta =
+      ReadList(buffer.view(), [&](Json item) { names.push_back(ReadIdentity(item)->key.name); });
   ASSERT_TRUE(meta) << meta.error();
   EXPECT_EQ(names, (std::vector<std::string>{"a", "b"}));
   EXPECT_EQ(meta->resource_version, "12");
@@ -76,22 +77,22 @@ TEST(ReadList, HandsOutEveryItemAndSaysWhereToGoOn) {
 }
 
 TEST(ReadList, AnEmptySliceOfGoIsAnEmptyList) {
-  const JsonBuffer json(R"({"metadata":{"resourceVersion":"1"},"items":null})");
-  EXPECT_TRUE(ReadList(json.view(), [](Json) { FAIL(); }));
+  const JsonBuffer buffer(R"({"metadata":{"resourceVersion":"1"},"items":null})");
+  EXPECT_TRUE(ReadList(buffer.view(), [](Json) { FAIL(); }));
 }
 
 TEST(ReadList, ItemsThatAreNeitherAListNorNullAreRefused) {
   for (const char* items : {"null@", "nul", "{}", "7", "\"a\"", "true"}) {
-    const JsonBuffer json(std::string(R"({"metadata":{"resourceVersion":"7"},"items":)") + items + "}");
-    EXPECT_FALSE(ReadList(json.view(), [](Json) {})) << items;
+    const JsonBuffer buffer(std::string(R"({"metadata":{"resourceVersion":"7"},"items":)") + items + "}");
+    EXPECT_FALSE(ReadList(buffer.view(), [](Json) {})) << items;
   }
 }
 
 TEST(ReadList, ACutListIsNoList) {
   const std::string whole = R"({"metadata":{"resourceVersion":"12"},"items":[{"metadata":{"name":"a"}}]})";
   for (std::size_t length = 0; length < whole.size(); ++length) {
-    const JsonBuffer json(whole.substr(0, length));
-    EXPECT_FALSE(ReadList(json.view(), [](Json) {})) << whole.substr(0, length);
+    const JsonBuffer buffer(whole.substr(0, length));
+    EXPECT_FALSE(ReadList(buffer.view(), [](Json) {})) << whole.substr(0, length);
   }
 }
 

@@ -22,9 +22,9 @@ std::string Doc(const std::string& name, const std::string& uid, int version, co
 
 class StoreTest : public testing::Test {
  protected:
-  static std::expected<Thing, std::string> Decode(Json json) {
+  static std::expected<Thing, std::string> Decode(Json thing) {
     simdjson::ondemand::parser parser;
-    simdjson::ondemand::document document = parser.iterate(json.padded());
+    simdjson::ondemand::document document = parser.iterate(thing.padded());
     std::string_view color;
     if (document["color"].get_string().get(color) != simdjson::SUCCESS) return std::unexpected("no color");
     return Thing{std::string(color)};

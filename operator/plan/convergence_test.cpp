@@ -4,10 +4,9 @@
 #include <random>
 #include <set>
 
-#include "operator/plan/fleet.h"
 #include "operator/plan/names.h"
 #include "operator/plan/plan.h"
-#include "operator/plan/testing/cluster.h"
+#include "operator/plan/testing/serving.h"
 
 namespace pilotlight::plan::testing {
 namespace {
@@ -35,13 +34,8 @@ void CheckInvariants(const Cluster& cluster) {
   }
 }
 
-std::int64_t CountServing(const Cluster& cluster) {
-  const auto seen = cluster.Observe();
-  return Fleet(seen).CountServing();
-}
-
 json UriOf(int version) {
-  return {{"model", {{"uri", "https://models.example/v" + std::to_string(version) + ".tar"}}}};
+  return Uri("v" + std::to_string(version) + ".tar");
 }
 
 class Convergence : public ::testing::TestWithParam<unsigned> {};
@@ -78,7 +72,7 @@ TEST_P(Convergence, EndsTheSameAfterCrashesAnywhere) {
 
   EXPECT_EQ(cluster.status().rollout.phase, api::Phase::kComplete);
   EXPECT_EQ(cluster.status().stable_revision, cluster.Revision());
-  EXPECT_EQ(CountServing(cluster), 3);
+  EXPECT_EQ(Serving(cluster), 3);
   EXPECT_EQ(cluster.pods.size(), 3U) << "nothing but the stable revision has pods";
   EXPECT_LE(cluster.replica_sets.size(), 6U);
   EXPECT_EQ(cluster.config_maps.size(), cluster.replica_sets.size());
@@ -108,8 +102,8 @@ TEST(Cuts, EveryCutOfARolloutEndsTheSame) {
     cluster.after_write = [&] {
       ++done;
       CheckInvariants(cluster);
-      EXPECT_GE(CountServing(cluster), 2)
-          << "fewer than asked for serve, after write " << done << " with cut " << cut;
+      EXPECT_GE(Serving(cluster), 2) << "fewer than asked for serve, after write " << done << " with cut "
+                                     << cut;
     };
     // The first decisions are cut short after `cut` writes in all; then somebody else goes on.
     for (std::size_t left = cut; left > 0;) {

@@ -31,10 +31,9 @@ wire::Contract contract(const std::string& inputs, const std::string& outputs) {
 }
 
 const wire::Contract& rows_of_two() {
-  static const wire::Contract kContract =
-      contract(R"([{"name": "x", "datatype": "FP32", "shape": [-1, 2]}])",
-               R"([{"name": "y", "datatype": "FP32", "shape": [-1, 2]}])");
-  return kContract;
+  static const wire::Contract kRows = contract(R"([{"name": "x", "datatype": "FP32", "shape": [-1, 2]}])",
+                                               R"([{"name": "y", "datatype": "FP32", "shape": [-1, 2]}])");
+  return kRows;
 }
 
 // The front's side: writes inputs into the arena and reads outputs out of it.

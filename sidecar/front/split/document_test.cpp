@@ -216,12 +216,11 @@ TEST(SplitDocument, WhatItDoesNotSayPlainlyIsRefused) {
               HasSubstr("may not set"));
   EXPECT_THAT(why([](json& b) { b["holdBytes"] = kMostHoldBytes + 1; }), HasSubstr("holdBytes is not"));
   EXPECT_THAT(why([](json& b) { b["holdBytes"] = -1; }), HasSubstr("holdBytes is not"));
-  for (const json& seconds : {json(0), json(-1), json(301), json("5")}) {
-    EXPECT_THAT(why([&](json& b) { b["hopTimeoutSeconds"] = seconds; }),
-                HasSubstr("hopTimeoutSeconds is not"));
+  for (const json& value : {json(0), json(-1), json(301), json("5")}) {
+    EXPECT_THAT(why([&](json& b) { b["hopTimeoutSeconds"] = value; }), HasSubstr("hopTimeoutSeconds is not"));
   }
-  for (const json& seconds : {json(0), json(-1), json(0.09), json(3601), json("5"), json(true)}) {
-    EXPECT_EQ(why([&](json& b) { b["probeSeconds"] = seconds; }),
+  for (const json& value : {json(0), json(-1), json(0.09), json(3601), json("5"), json(true)}) {
+    EXPECT_EQ(why([&](json& b) { b["probeSeconds"] = value; }),
               "probeSeconds is not a number of seconds from 0.1 to 3600");
   }
   EXPECT_EQ(why([](json& b) { b["probeSeconds"] = 0.1; }), "accepted");
@@ -232,8 +231,8 @@ TEST(SplitDocument, WhatItDoesNotSayPlainlyIsRefused) {
     }
     EXPECT_EQ(why([&](json& b) { b[name] = ""; }), "accepted");
   }
-  for (const json& seconds : {json(0), json(-1), json("5"), json(true)}) {
-    EXPECT_EQ(why([&](json& b) { b["latencyThresholdSeconds"] = seconds; }),
+  for (const json& value : {json(0), json(-1), json("5"), json(true)}) {
+    EXPECT_EQ(why([&](json& b) { b["latencyThresholdSeconds"] = value; }),
               "latencyThresholdSeconds is not a number of seconds above 0");
   }
   EXPECT_FALSE(parse_split(json::array(), "r1", false));

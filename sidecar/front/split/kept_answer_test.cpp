@@ -28,9 +28,9 @@ std::vector<OutputTensor> two_outputs() {
            .bytes = std::as_bytes(std::span(kShape))}};
 }
 
-http::Response response(std::string_view json, std::string_view binary) {
-  return {.body = std::string(json) + std::string(binary),
-          .fields = {{std::string(kJsonLength), std::to_string(json.size())}}};
+http::Response response(std::string_view head, std::string_view binary) {
+  return {.body = std::string(head) + std::string(binary),
+          .fields = {{std::string(kJsonLength), std::to_string(head.size())}}};
 }
 
 std::string why(http::Response answer) {
@@ -75,8 +75,8 @@ TEST(KeptAnswer, NothingInItIsBelieved) {
     EXPECT_THAT(why({.body = good, .fields = {{std::string(kJsonLength), length}}}), not_binary) << length;
   }
   EXPECT_THAT(why(response(output(R"("shape":[1,3])") + std::string(70'000, ' '), bytes)), not_binary);
-  for (const char* json : {"", "{", "[]", "7", R"({"outputs":{}})", R"({"error":"no"})"}) {
-    EXPECT_THAT(why(response(json, bytes)), HasSubstr("no list of outputs")) << json;
+  for (const char* document : {"", "{", "[]", "7", R"({"outputs":{}})", R"({"error":"no"})"}) {
+    EXPECT_THAT(why(response(document, bytes)), HasSubstr("no list of outputs")) << document;
   }
   std::string many = "0";
   for (int i = 0; i < 64; ++i) many += ",0";
