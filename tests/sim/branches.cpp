@@ -96,8 +96,7 @@ class Brancher {
     if (child == 0) {
       ::close(pipe[0]);
       tells_ = pipe[1];
-      // Taking apart what was seen before would only cost time.
-      new Coverage(std::exchange(coverage_, coverage_.FromHere()));  // NOLINT
+      before_ = std::exchange(coverage_, coverage_.FromHere());
       return true;
     }
     ::close(pipe[1]);
@@ -110,7 +109,8 @@ class Brancher {
   Coverage& coverage_;
   const std::size_t stride_;
   std::size_t possible_ = 0;
-  int tells_ = -1;  // in a branch: whom it tells how it ended
+  int tells_ = -1;   // in a branch: whom it tells how it ended
+  Coverage before_;  // in a branch: what was seen until there, which nobody takes apart
   std::vector<Branch> ended_;
 };
 
