@@ -52,13 +52,13 @@ void Planner::KeepConfigs() {
 }
 
 void Planner::KeepService() {
-  nlohmann::json body = RenderService(model_);
-  if (!seen_.service) {
-    decision_.actions.emplace_back(Create{Kind::kService, model_.name, std::move(body)});
-  } else if (!seen_.service->meta.deleting && (body["spec"]["selector"] != seen_.service->selector ||
-                                               body["spec"]["ports"] != seen_.service->ports)) {
+  const auto& there = seen_.service;
+  if (!there) {
+    decision_.actions.emplace_back(Create{Kind::kService, model_.name, RenderService(model_)});
+  } else if (!there->meta.deleting &&
+             (there->selector != ServingLabels(model_.name) || there->ports != ServicePorts())) {
     decision_.actions.emplace_back(
-        Repair{Kind::kService, model_.name, seen_.service->meta.uid, std::move(body)});
+        Repair{Kind::kService, model_.name, there->meta.uid, RenderService(model_)});
   }
 }
 
@@ -85,13 +85,13 @@ void Planner::KeepBudget() {
           Delete{Kind::kDisruptionBudget, model_.name, seen_.budget->meta.uid, {}});
     return;
   }
-  nlohmann::json body = RenderDisruptionBudget(model_);
   if (!seen_.budget) {
-    decision_.actions.emplace_back(Create{Kind::kDisruptionBudget, model_.name, std::move(body)});
-  } else if (there && (body["spec"]["selector"]["matchLabels"] != seen_.budget->selector ||
-                       body["spec"]["maxUnavailable"] != seen_.budget->max_unavailable)) {
     decision_.actions.emplace_back(
-        Repair{Kind::kDisruptionBudget, model_.name, seen_.budget->meta.uid, std::move(body)});
+        Create{Kind::kDisruptionBudget, model_.name, RenderDisruptionBudget(model_)});
+  } else if (there && (seen_.budget->selector != ServingLabels(model_.name) ||
+                       seen_.budget->max_unavailable != MostUnavailable(model_.spec))) {
+    decision_.actions.emplace_back(
+        Repair{Kind::kDisruptionBudget, model_.name, seen_.budget->meta.uid, RenderDisruptionBudget(model_)});
   }
 }
 

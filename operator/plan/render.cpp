@@ -261,17 +261,24 @@ json RenderService(const ModelDeployment& model) {
   return {{"apiVersion", "v1"},
           {"kind", "Service"},
           {"metadata", Metadata(model, model.name, CommonLabels(model.name))},
-          {"spec",
-           {{"selector", ServingLabels(model.name)},
-            {"ports", {{{"name", "http"}, {"port", 80}, {"targetPort", "http"}, {"protocol", "TCP"}}}}}}};
+          {"spec", {{"selector", ServingLabels(model.name)}, {"ports", ServicePorts()}}}};
+}
+
+const json& ServicePorts() {
+  static const json ports = {{{"name", "http"}, {"port", 80}, {"targetPort", "http"}, {"protocol", "TCP"}}};
+  return ports;
 }
 
 json RenderDisruptionBudget(const ModelDeployment& model) {
   return {{"kind", "PodDisruptionBudget"},
           {"metadata", Metadata(model, model.name, CommonLabels(model.name))},
           {"spec",
-           {{"maxUnavailable", std::max<std::int64_t>(Spare(model.spec.rollout, model.spec.replicas), 1)},
+           {{"maxUnavailable", MostUnavailable(model.spec)},
             {"selector", {{"matchLabels", ServingLabels(model.name)}}}}}};
+}
+
+std::int64_t MostUnavailable(const api::Spec& spec) {
+  return std::max<std::int64_t>(Spare(spec.rollout, spec.replicas), 1);
 }
 
 json ServingLabels(const std::string& model_name) {

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <cstdint>
 #include <map>
 #include <nlohmann/json_fwd.hpp>
 #include <string>
@@ -33,9 +34,11 @@ std::string KeysName(const std::string& model_name);
 nlohmann::json RenderKeys(const api::ModelDeployment& model, const std::map<std::string, std::string>& keys);
 
 nlohmann::json RenderService(const api::ModelDeployment& model);
+const nlohmann::json& ServicePorts();  // as api::Service has them
 
 // Without apiVersion, which depends on the API server.
 nlohmann::json RenderDisruptionBudget(const api::ModelDeployment& model);
+std::int64_t MostUnavailable(const api::Spec& spec);
 
 // The labels of the pods in the Service, as an object and as `kubectl -l` takes them.
 nlohmann::json ServingLabels(const std::string& model_name);

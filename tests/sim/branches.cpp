@@ -120,7 +120,9 @@ Branches RunBranches(const Scenario& scenario, Coverage& coverage, std::size_t s
   Brancher brancher(coverage, stride);
   const auto asked = [&](Place place, std::size_t number) { return brancher.At(place, number); };
   try {
-    return brancher.End(Run(scenario, coverage, asked));
+    // A branch ends with its world as it is: taking it apart would copy each page that it shares.
+    World world(scenario.seed, coverage, asked);
+    return brancher.End(RunIn(world, scenario));
   } catch (const std::exception& error) {
     if (!brancher.IsBranch()) throw;
     return brancher.End({.violation = error.what()});  // nobody else is to go on from here

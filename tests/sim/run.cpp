@@ -5,8 +5,7 @@
 
 namespace pilotlight::sim {
 
-Outcome Run(const Scenario& scenario, Coverage& coverage, Mischief mischief) {
-  World world(scenario.seed, coverage, std::move(mischief));
+Outcome RunIn(World& world, const Scenario& scenario) {
   Outcome outcome;
   try {
     world.Run(scenario);
@@ -20,6 +19,11 @@ Outcome Run(const Scenario& scenario, Coverage& coverage, Mischief mischief) {
   outcome.arrivals = world.arrivals();
   outcome.plans = world.plans();
   return outcome;
+}
+
+Outcome Run(const Scenario& scenario, Coverage& coverage, Mischief mischief) {
+  World world(scenario.seed, coverage, std::move(mischief));
+  return RunIn(world, scenario);
 }
 
 Outcome RunAndCompare(const Scenario& scenario, Coverage& coverage) {

@@ -18,7 +18,10 @@ struct Outcome {
   std::size_t plans = 0;
 };
 
-// Runs it in a world of its own.
+// Runs it in a world that is new.
+Outcome RunIn(World& world, const Scenario& scenario);
+
+// The same, in a world of its own.
 Outcome Run(const Scenario& scenario, Coverage& coverage, Mischief mischief = {});
 
 // Runs it, and compares the end with that of a world where the user wanted the last thing from the start and

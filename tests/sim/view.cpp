@@ -94,6 +94,9 @@ plan::Observed View::Observe() const {
   plan::Observed seen;
   seen.model = *model();
   const std::string& uid = seen.model.uid;
+  seen.config_maps.reserve(config_maps_.store().size());
+  seen.replica_sets.reserve(replica_sets_.store().size());
+  seen.pods.reserve(pods_.store().size());
   for (const auto& [name, object] : config_maps_.store()) {
     if (object->meta.owner_uid == uid) seen.config_maps.push_back(*object);
   }
