@@ -21,6 +21,12 @@ std::string infer_body(float first) {
                      first);
 }
 
+std::string infer_request(float first) {
+  const std::string body = infer_body(first);
+  return std::format("POST {} HTTP/1.1\r\nHost: h\r\nContent-Length: {}\r\n\r\n{}", kInfer, body.size(),
+                     body);
+}
+
 StandingFront::StandingFront() {
   log::Configure({.level = log::Level::Error, .sink = [](std::string_view) {}});
   auto name = (std::filesystem::temp_directory_path() / "front-test-XXXXXX").string();
@@ -103,6 +109,24 @@ Answer StandingFront::get(std::string_view target) const {
 
 Answer StandingFront::post(std::string_view target, std::string_view body, std::string_view fields) const {
   return http::testing::call(port_, "POST", target, body, fields);
+}
+
+Answer StandingFront::post_binary(std::array<float, 3> row) const {
+  const std::string head =
+      R"({"id":"7","inputs":[{"name":"x","datatype":"FP32","shape":[1,3],)"
+      R"("parameters":{"binary_data_size":12}}],"parameters":{"binary_data_output":true}})";
+  const std::string raw(reinterpret_cast<const char*>(row.data()), sizeof row);
+  return post(kInfer, head + raw,
+              std::format("content-type: application/octet-stream\r\n"
+                          "inference-header-content-length: {}\r\n",
+                          head.size()));
+}
+
+std::future<void> StandingFront::drain() {
+  const auto done = std::make_shared<std::promise<void>>();
+  auto future = done->get_future();
+  boost::asio::post(*io_, [this, done] { front_->drain([done] { done->set_value(); }); });
+  return future;
 }
 
 double StandingFront::metric(const std::string& name) const {

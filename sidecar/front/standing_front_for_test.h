@@ -2,11 +2,15 @@
 
 // A front on its feet, for tests: in a folder of its own, on a thread of its own, before a scripted engine.
 
+#include <gtest/gtest.h>
+
+#include <array>
 #include <boost/asio/io_context.hpp>
 #include <boost/asio/post.hpp>
 #include <cstdint>
 #include <filesystem>
 #include <functional>
+#include <future>
 #include <memory>
 #include <nlohmann/json.hpp>
 #include <string>
@@ -24,6 +28,9 @@ inline constexpr const char* kInfer = "/v2/models/digits/infer";
 
 // The body of an inference of one row that begins with `first`.
 std::string infer_body(float first);
+
+// The whole of that request, as it goes over a connection that is kept.
+std::string infer_request(float first);
 
 // Options and configuration may be changed until run(). The checks are GoogleTest's.
 class StandingFront {
@@ -50,6 +57,10 @@ class StandingFront {
   http::testing::Answer get(std::string_view target) const;
   http::testing::Answer post(std::string_view target, std::string_view body,
                              std::string_view fields = kJson) const;
+  // Inferred in binary, both ways.
+  http::testing::Answer post_binary(std::array<float, 3> row) const;
+  // Begins to drain; it comes when that has ended.
+  std::future<void> drain();
   // The value of the series "name{labels}"; -1 if there is none.
   double metric(const std::string& name) const;
 
@@ -63,5 +74,7 @@ class StandingFront {
   std::uint16_t port_ = 0;
   std::uint16_t admin_ = 0;
 };
+
+class FrontTest : public ::testing::Test, protected StandingFront {};
 
 }  // namespace pilotlight::front::testing

@@ -2,7 +2,6 @@
 
 #include <gmock/gmock.h>
 
-#include <format>
 #include <future>
 
 #include "sidecar/front/split/operator_for_test.h"
@@ -17,17 +16,18 @@ using nlohmann::json;
 using std::chrono::milliseconds;
 using ::testing::HasSubstr;
 using testing::infer_body;
+using testing::infer_request;
 using testing::kInfer;
 using testing::OperatorForTest;
 
-class OrdersTest : public ::testing::Test, protected testing::StandingFront {
+class OrdersTest : public testing::FrontTest {
  protected:
   OrdersTest() { operator_.publish(options_.operator_keys); }
 
   Answer put(std::string_view path, std::string_view envelope) const {
     return http::testing::call(admin_, "PUT", path, envelope);
   }
-  Answer drain(std::uint64_t epoch) const {
+  Answer tell_to_drain(std::uint64_t epoch) const {
     return put("/drain", operator_.sign("PUT /drain", config_.identity, epoch));
   }
   void expect_untouched() const {
@@ -43,12 +43,10 @@ TEST_F(OrdersTest, AFrontThatIsToldToDrainLosesNoRequestAndStays) {
   options_.drain = {.quiet = milliseconds(300), .least = milliseconds(300), .most = milliseconds(5000)};
   run_until_ready();
   RawClient slow(port_);
-  const auto body = infer_body(testing::kSlow);
-  slow.send(
-      std::format("POST {} HTTP/1.1\r\nHost: h\r\nContent-Length: {}\r\n\r\n{}", kInfer, body.size(), body));
+  slow.send(infer_request(testing::kSlow));
   await([&](const json&) { return script_->inferences == 1; }, "begun");
 
-  const auto told = drain(7);
+  const auto told = tell_to_drain(7);
   EXPECT_EQ(told.status, 200) << told.body;
   EXPECT_EQ(json::parse(told.body)["epoch"], 7);
   EXPECT_EQ(status()["phase"], "Draining");
@@ -65,13 +63,9 @@ TEST_F(OrdersTest, AFrontThatIsToldToDrainLosesNoRequestAndStays) {
 
 TEST_F(OrdersTest, AFrontThatHasDrainedEndsWhenItIsToldTo) {
   run_until_ready();
-  EXPECT_EQ(drain(1).status, 200);
-  std::promise<void> during;
-  on_its_thread([&] { front_->drain([&] { during.set_value(); }); });
-  EXPECT_EQ(during.get_future().wait_for(std::chrono::seconds(10)), std::future_status::ready);
-  std::promise<void> after;
-  on_its_thread([&] { front_->drain([&] { after.set_value(); }); });
-  EXPECT_EQ(after.get_future().wait_for(std::chrono::seconds(10)), std::future_status::ready);
+  EXPECT_EQ(tell_to_drain(1).status, 200);
+  EXPECT_EQ(drain().wait_for(std::chrono::seconds(10)), std::future_status::ready) << "while it drains";
+  EXPECT_EQ(drain().wait_for(std::chrono::seconds(10)), std::future_status::ready) << "when it has";
 }
 
 TEST_F(OrdersTest, WhatAnEngineNeverAnswersIsAnsweredWhenTheDrainEnds) {
@@ -79,11 +73,9 @@ TEST_F(OrdersTest, WhatAnEngineNeverAnswersIsAnsweredWhenTheDrainEnds) {
   options_.drain.finish = milliseconds(100);
   run_until_ready();
   RawClient hung(port_);
-  const auto body = infer_body(testing::kSlow);
-  hung.send(
-      std::format("POST {} HTTP/1.1\r\nHost: h\r\nContent-Length: {}\r\n\r\n{}", kInfer, body.size(), body));
+  hung.send(infer_request(testing::kSlow));
   await([&](const json&) { return script_->inferences == 1; }, "begun");
-  EXPECT_EQ(drain(1).status, 200);
+  EXPECT_EQ(tell_to_drain(1).status, 200);
   EXPECT_EQ(hung.read().status, 503);
 }
 
@@ -99,13 +91,13 @@ TEST_F(OrdersTest, NobodyElseCanHaveItDrain) {
   EXPECT_EQ(put("/drain", operator_.sign("PUT /drain", other, 1)).status, 403);
   EXPECT_EQ(put("/drain", operator_.sign("PUT /split", config_.identity, 1)).status, 403);
   expect_untouched();
-  EXPECT_EQ(drain(1).status, 200) << "and none of it used up the epoch";
+  EXPECT_EQ(tell_to_drain(1).status, 200) << "and none of it used up the epoch";
 }
 
 TEST_F(OrdersTest, WithoutKeysNobodyCan) {
   std::filesystem::remove_all(options_.operator_keys);
   run_until_ready();
-  EXPECT_EQ(drain(1).status, 403);
+  EXPECT_EQ(tell_to_drain(1).status, 403);
   expect_untouched();
 }
 
@@ -118,38 +110,38 @@ TEST_F(OrdersTest, KeysCanChangeUnderARunningFront) {
   std::filesystem::create_directories(options_.operator_keys / "..data");
   std::ofstream(options_.operator_keys / "..data" / "x.pem") << operator_.signer.public_pem();
   std::ofstream(options_.operator_keys / "next.pem") << next.signer.public_pem();
-  EXPECT_EQ(drain(1).status, 401) << "the old key is gone";
+  EXPECT_EQ(tell_to_drain(1).status, 401) << "the old key is gone";
   EXPECT_EQ(put("/drain", next.sign("PUT /drain", config_.identity, 1)).status, 200);
 }
 
 TEST_F(OrdersTest, AnOlderEpochIsRefusedAndTheLastOneAgainIsNot) {
   run_until_ready();
-  EXPECT_EQ(drain(7).status, 200);
-  EXPECT_EQ(drain(7).status, 200);
-  const auto older = drain(6);
+  EXPECT_EQ(tell_to_drain(7).status, 200);
+  EXPECT_EQ(tell_to_drain(7).status, 200);
+  const auto older = tell_to_drain(6);
   EXPECT_EQ(older.status, 409);
   EXPECT_THAT(older.body, HasSubstr("epoch 6 is older than 7"));
   const auto other = put("/drain", operator_.sign("PUT /drain", config_.identity, 7, {{"other", 1}}));
   EXPECT_EQ(other.status, 409);
   EXPECT_THAT(other.body, HasSubstr("another call of the epoch 7"));
-  EXPECT_EQ(drain(8).status, 200);
+  EXPECT_EQ(tell_to_drain(8).status, 200);
 }
 
 TEST_F(OrdersTest, AnEpochOutlivesTheFrontInItsPodOnly) {
   run_until_ready();
   EXPECT_EQ(status()["lastEpoch"], 0);
-  EXPECT_EQ(drain(7).status, 200);
+  EXPECT_EQ(tell_to_drain(7).status, 200);
   EXPECT_EQ(status()["lastEpoch"], 7);
   stop();
   run_until_ready();
   EXPECT_EQ(status()["lastEpoch"], 7) << "so the operator knows what comes next";
-  EXPECT_EQ(drain(6).status, 409);
+  EXPECT_EQ(tell_to_drain(6).status, 409);
   EXPECT_EQ(status()["lastEpoch"], 7);
   expect_untouched();
   stop();
   config_.identity.pod_uid = "another";
   run_until_ready();
-  EXPECT_EQ(drain(6).status, 200);
+  EXPECT_EQ(tell_to_drain(6).status, 200);
 }
 
 TEST_F(OrdersTest, TheMethodIsPutAndTheBodyHasABound) {

@@ -288,9 +288,7 @@ TEST_F(SplitTest, AClientThatLeavesTakesItsRequestWithIt) {
   candidate_.script_->always = testing::kSlow;
   {
     RawClient client(stable_.port_);
-    const auto body = infer_body(1);
-    client.send(std::format("POST {} HTTP/1.1\r\nHost: h\r\nContent-Length: {}\r\n\r\n{}", kInfer,
-                            body.size(), body));
+    client.send(testing::infer_request(1));
     candidate_.await([&](const json&) { return candidate_.script_->inferences == 1; }, "begun");
   }
   stable_.await(
