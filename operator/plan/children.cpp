@@ -52,13 +52,13 @@ void Planner::KeepConfigs() {
 }
 
 void Planner::KeepService() {
-  const auto& there = seen_.service;
-  if (!there) {
+  const auto& service = seen_.service;
+  if (!service) {
     decision_.actions.emplace_back(Create{Kind::kService, model_.name, RenderService(model_)});
-  } else if (!there->meta.deleting &&
-             (there->selector != ServingLabels(model_.name) || there->ports != ServicePorts())) {
+  } else if (!service->meta.deleting &&
+             (service->selector != ServingLabels(model_.name) || service->ports != ServicePorts())) {
     decision_.actions.emplace_back(
-        Repair{Kind::kService, model_.name, there->meta.uid, RenderService(model_)});
+        Repair{Kind::kService, model_.name, service->meta.uid, RenderService(model_)});
   }
 }
 

@@ -18,7 +18,6 @@
 namespace pilotlight::front {
 namespace {
 
-using http::testing::Answer;
 using http::testing::RawClient;
 using nlohmann::json;
 using ::testing::HasSubstr;

@@ -18,7 +18,6 @@
 namespace pilotlight::front {
 namespace {
 
-using http::testing::Answer;
 using nlohmann::json;
 using ::testing::HasSubstr;
 using testing::infer_body;
@@ -26,15 +25,20 @@ using testing::kInfer;
 using testing::ScriptedLauncher;
 using OnLoad = testing::ScriptedLauncher::OnLoad;
 
-class FrontEngineDeaths : public testing::FrontTest {};
+class FrontEngineDeaths : public testing::FrontTest {
+ protected:
+  // Until there is no engine, and the status says why.
+  json await_away() const {
+    return await([](const json& s) { return s["phase"] == "Loading" && s.contains("failure"); }, "away");
+  }
+};
 
 TEST_F(FrontEngineDeaths, AnEngineThatDiesIsA503AndComesBackByItself) {
   run_until_ready();
   const auto answer = post(kInfer, infer_body(testing::kCrash));
   EXPECT_EQ(answer.status, 503);
   EXPECT_EQ(answer.field("retry-after"), "1");
-  const auto now =
-      await([](const json& s) { return s["ready"] == true && s["engine"]["restarts"] == 1; }, "restarted");
+  const auto now = await_restarted(1);
   EXPECT_EQ(now["engine"]["lastExit"], "signal 11 (Segmentation fault)");
   EXPECT_FALSE(now.contains("failure"));
   EXPECT_EQ(script_->checks, 1) << "what has been checked is not checked again";
@@ -46,8 +50,7 @@ TEST_F(FrontEngineDeaths, WhileTheEngineIsAwayTheStatusSaysWhy) {
   run_until_ready();
   script_->serve = OnLoad::kSilent;
   EXPECT_EQ(post(kInfer, infer_body(testing::kCrash)).status, 503);
-  const auto now =
-      await([](const json& s) { return s["phase"] == "Loading" && s.contains("failure"); }, "away");
+  const auto now = await_away();
   EXPECT_EQ(now["failure"]["class"], "World");
   EXPECT_EQ(now["failure"]["reason"], "EngineCrashed");
   EXPECT_EQ(now["final"], false);
@@ -61,7 +64,7 @@ TEST_F(FrontEngineDeaths, AnEngineThatHangsIsEnded) {
   config_.endpoint_timeout = std::chrono::duration<double>(0.2);
   run_until_ready();
   EXPECT_EQ(post(kInfer, infer_body(testing::kHang)).status, 503);
-  await([](const json& s) { return s["ready"] == true && s["engine"]["restarts"] == 1; }, "restarted");
+  await_restarted(1);
   EXPECT_THAT(status()["engine"]["lastExit"].get<std::string>(), HasSubstr("did not end within 0.2 s"));
 }
 
@@ -71,14 +74,14 @@ TEST_F(FrontEngineDeaths, AnEngineThatTakesFarLongerThanWhenItWasWarmIsEnded) {
   });
   await_phase("Ready");
   EXPECT_EQ(post(kInfer, infer_body(testing::kHang)).status, 503);
-  await([](const json& s) { return s["ready"] == true && s["engine"]["restarts"] == 1; }, "restarted");
+  await_restarted(1);
   EXPECT_THAT(status()["engine"]["lastExit"].get<std::string>(), HasSubstr("did not end within 1.2 s"));
 }
 
 TEST_F(FrontEngineDeaths, InputsThatAnEngineHasCrashedOnAreRefused) {
   run_until_ready();
   EXPECT_EQ(post(kInfer, infer_body(testing::kCrash)).status, 503);
-  await([](const json& s) { return s["ready"] == true && s["engine"]["restarts"] == 1; }, "restarted");
+  await_restarted(1);
   const auto again = post(kInfer, infer_body(testing::kCrash));
   EXPECT_EQ(again.status, 422);
   EXPECT_THAT(again.body, HasSubstr("ended with these very inputs before"));
@@ -92,8 +95,7 @@ TEST_F(FrontEngineDeaths, InputsThatAnEngineWasKilledWithAreRefusedTheSecondTime
   run_until_ready();
   for (const int deaths : {1, 2}) {
     EXPECT_EQ(post(kInfer, infer_body(testing::kHang)).status, 503);
-    await([&](const json& s) { return s["ready"] == true && s["engine"]["restarts"] == deaths; },
-          "restarted");
+    await_restarted(deaths);
   }
   EXPECT_EQ(post(kInfer, infer_body(testing::kHang)).status, 422);
   EXPECT_EQ(status()["engine"]["restarts"], 2);
@@ -102,7 +104,7 @@ TEST_F(FrontEngineDeaths, InputsThatAnEngineWasKilledWithAreRefusedTheSecondTime
 TEST_F(FrontEngineDeaths, WhatAnEngineThatDiesHadNotBegunIsAnsweredByTheNext) {
   run_until_ready();
   std::thread deadly([&] { EXPECT_EQ(post(kInfer, infer_body(testing::kSlowCrash)).status, 503); });
-  await([&](const json&) { return script_->inferences == 1; }, "begun");
+  await_begun();
   std::vector<std::thread> others;
   for (float i = 1; i <= 4; ++i) {
     others.emplace_back([&, i] {
@@ -121,8 +123,7 @@ TEST_F(FrontEngineDeaths, AForbiddenCallWhileServingIsA503AndTheStatusSaysSo) {
   run_until_ready();
   script_->serve = OnLoad::kSilent;
   EXPECT_EQ(post(kInfer, infer_body(testing::kForbidden)).status, 503);
-  const auto now =
-      await([](const json& s) { return s["phase"] == "Loading" && s.contains("failure"); }, "away");
+  const auto now = await_away();
   EXPECT_EQ(now["failure"]["class"], "World");
   EXPECT_EQ(now["failure"]["reason"], "SandboxViolation");
   EXPECT_EQ(now["failure"]["message"], "while serving, the model tried to open a file for writing (openat)");
@@ -135,8 +136,7 @@ TEST_F(FrontEngineDeaths, ADeviceThatFailsWhileServingIsA503AndANewEngine) {
   run_until_ready();
   script_->serve = OnLoad::kSilent;
   EXPECT_EQ(post(kInfer, infer_body(testing::kDeviceFails)).status, 503);
-  const auto now =
-      await([](const json& s) { return s["phase"] == "Loading" && s.contains("failure"); }, "away");
+  const auto now = await_away();
   EXPECT_EQ(now["failure"]["class"], "World");
   EXPECT_EQ(now["failure"]["reason"], "DeviceFailed");
   EXPECT_EQ(now["failure"]["message"], "cuda:0: ECC");
@@ -147,8 +147,7 @@ TEST_F(FrontEngineDeaths, ADeviceThatFailsWhileServingIsA503AndANewEngine) {
 TEST_F(FrontEngineDeaths, ADeviceThatFailsOnceIsForgotten) {
   run_until_ready();
   EXPECT_EQ(post(kInfer, infer_body(testing::kDeviceFails)).status, 503);
-  const auto now =
-      await([](const json& s) { return s["ready"] == true && s["engine"]["restarts"] == 1; }, "restarted");
+  const auto now = await_restarted(1);
   EXPECT_FALSE(now.contains("failure"));
   EXPECT_EQ(post(kInfer, infer_body(1)).status, 200);
 }
@@ -158,8 +157,7 @@ TEST_F(FrontEngineDeaths, InputsThatADeviceFailedWithTwiceAreRefused) {
   run_until_ready();
   for (const int failures : {1, 2}) {
     EXPECT_EQ(post(kInfer, infer_body(testing::kDeviceFails)).status, 503);
-    await([&](const json& s) { return s["ready"] == true && s["engine"]["restarts"] == failures; },
-          "restarted");
+    await_restarted(failures);
   }
   EXPECT_EQ(post(kInfer, infer_body(testing::kDeviceFails)).status, 422);
 }
@@ -178,8 +176,7 @@ TEST_F(FrontEngineDeaths, AnEngineThatServesCanBlameNothingButItsDevice) {
   run_until_ready();
   script_->serve = OnLoad::kSilent;
   EXPECT_EQ(post(kInfer, infer_body(testing::kSaysOther)).status, 503);
-  const auto now =
-      await([](const json& s) { return s["phase"] == "Loading" && s.contains("failure"); }, "away");
+  const auto now = await_away();
   EXPECT_EQ(now["failure"]["class"], "World");
   EXPECT_EQ(now["failure"]["reason"], "EngineCrashed");
 }
@@ -207,7 +204,7 @@ TEST_F(FrontMemory, AnEngineThatHasGrownIsReplacedOnceItHasAnsweredWhatItHas) {
   run_until_ready();
   await_looks(2);
   std::thread slow([&] { EXPECT_EQ(post(kInfer, infer_body(testing::kSlow)).status, 200); });
-  await([&](const json&) { return script_->inferences == 1; }, "begun");
+  await_begun();
   hold(920);
   await_looks(2);
   EXPECT_EQ(post(kInfer, infer_body(1)).status, 503) << "no more are admitted";
@@ -216,8 +213,7 @@ TEST_F(FrontMemory, AnEngineThatHasGrownIsReplacedOnceItHasAnsweredWhatItHas) {
   script_->release();
   slow.join();
   hold(500);
-  const auto now =
-      await([](const json& s) { return s["ready"] == true && s["engine"]["restarts"] == 1; }, "replaced");
+  const auto now = await_restarted(1);
   EXPECT_EQ(now["engine"]["lastExit"], "920 MiB of the container's 1000 MiB in use");
   EXPECT_EQ(post(kInfer, infer_body(1)).status, 200);
 }
@@ -233,7 +229,7 @@ TEST_F(FrontMemory, AnEngineThatNeedsThatMuchFromTheStartIsKept) {
 TEST_F(FrontMemory, AnEngineIsEndedBeforeTheKernelEndsTheContainer) {
   run_until_ready();
   std::thread hung([&] { EXPECT_EQ(post(kInfer, infer_body(testing::kSlow)).status, 503); });
-  await([&](const json&) { return script_->inferences == 1; }, "begun");
+  await_begun();
   hold(960);
   await([](const json& s) { return s["engine"]["restarts"] == 1; }, "ended");
   hung.join();

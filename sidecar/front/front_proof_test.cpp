@@ -131,6 +131,13 @@ TEST_F(FrontProof, ACheckThatDoesNotEndIsGivenUp) {
   EXPECT_EQ(await_phase("Failed")["failure"]["reason"], "CheckTimeout");
 }
 
+TEST_F(FrontProof, WhatTheEngineSaysOfASignatureIsNotBelieved) {
+  run([](ScriptedLauncher& script) { script.proof["signature"] = {{"keyId", "sha256:mine"}}; });
+  const auto proof = await_phase("Ready")["proof"];
+  EXPECT_EQ(proof["level"], "Answers");
+  EXPECT_FALSE(proof.contains("signature"));
+}
+
 // What becomes of the model must not depend on where LibTorch's own passes fail.
 class FrontGraphs : public testing::FrontTest, public ::testing::WithParamInterface<OnLoad> {};
 

@@ -123,7 +123,7 @@ TEST_F(FrontRecheck, WhileDrainingNoneIsBegun) {
   await_rechecks(3);
   RawClient slow(port_);
   slow.send(infer_request(testing::kSlow));
-  await([&](const json&) { return script_->inferences == 1; }, "begun");
+  await_begun();
   const auto drained = drain();
   await_phase("Draining");
   script_->release();

@@ -13,7 +13,6 @@
 namespace pilotlight::front {
 namespace {
 
-using http::testing::Answer;
 using nlohmann::json;
 using testing::infer_body;
 using testing::kInfer;

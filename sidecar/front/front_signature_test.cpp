@@ -20,7 +20,6 @@
 namespace pilotlight::front {
 namespace {
 
-using http::testing::Answer;
 using nlohmann::json;
 using ::testing::HasSubstr;
 using testing::infer_body;
@@ -168,8 +167,7 @@ TEST_F(FrontSignature, AnotherEnginesProofNamesTheKeyAsWell) {
   sign(signer_);
   run_until_ready();
   EXPECT_EQ(post(kInfer, infer_body(testing::kCrash)).status, 503);
-  const auto now =
-      await([](const json& s) { return s["ready"] == true && s["engine"]["restarts"] == 1; }, "back");
+  const auto now = await_restarted(1);
   EXPECT_EQ(now["proof"]["signature"]["keyId"], signer_.public_key().id());
 }
 
@@ -206,16 +204,11 @@ TEST_F(FrontSignature, StagedBytesThatWereChangedAreNotBelieved) {
   EXPECT_EQ(await_phase("Retrying")["failure"]["reason"], "NotFound") << "fetched again";
 }
 
-// Of models without a demand.
-
-class FrontWithoutDemand : public testing::FrontTest {};
-
-TEST_F(FrontWithoutDemand, MachineCodeOfNobodyIsNotEvenFetched) {
+TEST_F(FrontSignature, MachineCodeOfNobodyIsNotEvenFetched) {
   config_.load.format = wire::ModelFormat::kAotInductor;
-  const signature::testing::Signer signer;
   const std::vector<std::optional<SignatureDemand>> demands = {
       std::nullopt,
-      SignatureDemand{.required = false, .uri = config_.uri + ".sig", .keys = {signer.public_key()}},
+      SignatureDemand{.required = false, .uri = config_.uri + ".sig", .keys = {signer_.public_key()}},
       SignatureDemand{.required = true, .uri = config_.uri + ".sig", .keys = {}}};
   for (const auto& demand : demands) {
     config_.signature = demand;
@@ -228,13 +221,6 @@ TEST_F(FrontWithoutDemand, MachineCodeOfNobodyIsNotEvenFetched) {
     stop();
     std::filesystem::remove_all(options_.state);
   }
-}
-
-TEST_F(FrontWithoutDemand, WhatTheEngineSaysOfASignatureIsNotBelieved) {
-  run([](ScriptedLauncher& script) { script.proof["signature"] = {{"keyId", "sha256:mine"}}; });
-  const auto proof = await_phase("Ready")["proof"];
-  EXPECT_EQ(proof["level"], "Answers");
-  EXPECT_FALSE(proof.contains("signature"));
 }
 
 }  // namespace

@@ -103,6 +103,15 @@ json StandingFront::await(const std::function<bool(const json&)>& holds, std::st
   return {};
 }
 
+json StandingFront::await_restarted(int restarts) const {
+  return await([&](const json& now) { return now["ready"] == true && now["engine"]["restarts"] == restarts; },
+               "restarted");
+}
+
+void StandingFront::await_begun() const {
+  await([&](const json&) { return script_->inferences == 1; }, "begun");
+}
+
 Answer StandingFront::get(std::string_view target) const {
   return http::testing::call(port_, "GET", target);
 }

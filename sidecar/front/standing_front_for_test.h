@@ -54,6 +54,11 @@ class StandingFront {
   // The first status of which it holds; fails after ten seconds.
   nlohmann::json await(const std::function<bool(const nlohmann::json&)>& holds, std::string_view what) const;
 
+  // Until an engine serves again, after so many have ended.
+  nlohmann::json await_restarted(int restarts) const;
+  // Until an engine has its first inference.
+  void await_begun() const;
+
   http::testing::Answer get(std::string_view target) const;
   http::testing::Answer post(std::string_view target, std::string_view body,
                              std::string_view fields = kJson) const;
@@ -75,6 +80,7 @@ class StandingFront {
   std::uint16_t admin_ = 0;
 };
 
+// One of them, for each test.
 class FrontTest : public ::testing::Test, protected StandingFront {};
 
 }  // namespace pilotlight::front::testing

@@ -44,7 +44,7 @@ TEST_F(OrdersTest, AFrontThatIsToldToDrainLosesNoRequestAndStays) {
   run_until_ready();
   RawClient slow(port_);
   slow.send(infer_request(testing::kSlow));
-  await([&](const json&) { return script_->inferences == 1; }, "begun");
+  await_begun();
 
   const auto told = tell_to_drain(7);
   EXPECT_EQ(told.status, 200) << told.body;
@@ -74,7 +74,7 @@ TEST_F(OrdersTest, WhatAnEngineNeverAnswersIsAnsweredWhenTheDrainEnds) {
   run_until_ready();
   RawClient hung(port_);
   hung.send(infer_request(testing::kSlow));
-  await([&](const json&) { return script_->inferences == 1; }, "begun");
+  await_begun();
   EXPECT_EQ(tell_to_drain(1).status, 200);
   EXPECT_EQ(hung.read().status, 503);
 }

@@ -6,7 +6,6 @@
 #include <boost/asio/ssl/stream.hpp>
 #include <boost/asio/write.hpp>
 #include <format>
-#include <optional>
 
 #include "sidecar/front/split/choice.h"
 #include "sidecar/front/split/identity.h"
@@ -16,20 +15,17 @@ namespace pilotlight::front {
 namespace {
 
 namespace asio = boost::asio;
-using http::testing::Answer;
 using http::testing::RawClient;
 using nlohmann::json;
-using std::chrono::hours;
-using std::chrono::milliseconds;
 using std::chrono::seconds;
 using std::chrono::system_clock;
 using ::testing::HasSubstr;
 using testing::infer_body;
+using testing::infer_request;
 using testing::kInfer;
 using testing::kJson;
 using ::testing::Not;
 using testing::OperatorForTest;
-using testing::StandingFront;
 
 using SplitTest = testing::TwoFronts;
 
@@ -288,8 +284,8 @@ TEST_F(SplitTest, AClientThatLeavesTakesItsRequestWithIt) {
   candidate_.script_->always = testing::kSlow;
   {
     RawClient client(stable_.port_);
-    client.send(testing::infer_request(1));
-    candidate_.await([&](const json&) { return candidate_.script_->inferences == 1; }, "begun");
+    client.send(infer_request(1));
+    candidate_.await_begun();
   }
   stable_.await(
       [&](const json& now) { return now["split"]["segments"].back()["revisions"]["r2"]["cancelled"] == 1; },
@@ -421,30 +417,24 @@ std::string knock(std::uint16_t port, asio::ssl::context& context, const std::st
   return failed ? "ended" : answer;
 }
 
-std::string hop_request() {
-  const auto body = infer_body(1);
-  return std::format("POST {} HTTP/1.1\r\nhost: hop\r\ncontent-length: {}\r\n\r\n{}", kInfer, body.size(),
-                     body);
-}
-
 TEST_F(SplitTest, WhoIsNotNamedCannotHandOver) {
   run();
   const auto port = candidate_.front_->hop_port();
   asio::ssl::context nobody(asio::ssl::context::tls_client);
-  EXPECT_EQ(knock(port, nobody, hop_request()), "ended");
+  EXPECT_EQ(knock(port, nobody, infer_request(1)), "ended");
   const HopIdentity another;
   const auto context = another.client();
   SSL_CTX_set_verify(context->native_handle(), SSL_VERIFY_NONE, nullptr);
   SSL_CTX_set_cert_verify_callback(
       context->native_handle(), [](X509_STORE_CTX*, void*) { return 1; }, nullptr);
-  EXPECT_EQ(knock(port, *context, hop_request()), "ended");
+  EXPECT_EQ(knock(port, *context, infer_request(1)), "ended");
   EXPECT_EQ(candidate_.script_->inferences, 0);
   // Its certificate was all that was wrong.
   auto body = document(0);
   body.erase("peers");
   body["callers"] = {fingerprint_text(another.fingerprint())};
   ASSERT_EQ(put(candidate_, body).status, 200);
-  EXPECT_THAT(knock(port, *context, hop_request()), ::testing::StartsWith("HTTP/1.1 200"));
+  EXPECT_THAT(knock(port, *context, infer_request(1)), ::testing::StartsWith("HTTP/1.1 200"));
 }
 
 TEST_F(SplitTest, TheHopIsNotSpokenInTheClearNorInAnOlderTls) {
@@ -453,7 +443,7 @@ TEST_F(SplitTest, TheHopIsNotSpokenInTheClearNorInAnOlderTls) {
   EXPECT_EQ(http::testing::call(port, "POST", kInfer, infer_body(1), kJson).status, 0);
   asio::ssl::context old(asio::ssl::context::tls_client);
   SSL_CTX_set_max_proto_version(old.native_handle(), TLS1_2_VERSION);
-  EXPECT_EQ(knock(port, old, hop_request()), "no handshake");
+  EXPECT_EQ(knock(port, old, infer_request(1)), "no handshake");
 }
 
 TEST_F(SplitTest, WhoIsNamedNoMoreIsRefusedOnTheConnectionThatItHas) {
