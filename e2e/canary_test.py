@@ -13,7 +13,7 @@ from kube import condition, in_phase, settled
 from load import Load
 from machines import lost, processes
 from recheck_test import POISON, names, predict
-from unnoticed_test import BODY, assert_unnoticed, await_last_drain
+from unnoticed_test import BODY, assert_unnoticed
 from witness import Follow
 
 from conftest import manifest
@@ -112,7 +112,7 @@ def canaries(kube, store, folder, deploy, figures, request):
             scene = Canaries(kube, name, load, lambda: list(follow.events))
             scene.factors[model["status"]["stableRevision"]] = 2.0
             yield scene
-            await_last_drain(kube, name)
+            kube.drained(name)
             load.wait_for(60)
         time.sleep(0.5)  # the watch's last events
         shares = list(scene.shares())

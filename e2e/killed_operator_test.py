@@ -63,18 +63,19 @@ class Play:
             scene.apply(uri=self._uris[0], replicas=self._replicas)
             scene.await_goal(120)
             scene.await_quiet()
-            address = scene.kube.get("services", scene.namespace, "digits")["spec"]["clusterIP"]
+            kube = Kube(scene.namespace)
+            address = kube.get("service", "digits")["spec"]["clusterIP"]
             began = time.monotonic()
             rule = self._fault(scene)
-            with Witness(Kube(scene.namespace), "digits") as witness, Load(address, BODY, rate=10) as self.load:
+            with Witness(kube, "digits") as witness, Load(address, BODY, rate=10) as self.load:
                 self.load.wait_for(10)
                 scene.apply(uri=self._uris[1], replicas=self._replicas)
                 if rule:
                     self._come_back(scene, rule)
                 scene.await_goal(180)
                 scene.await_quiet()
-                eventually("the old pods are gone",
-                           lambda: len(scene.kube.list("pods", scene.namespace)) == self._replicas, 150, every=0.5)
+                kube.drained("digits")
+                assert len(scene.pods()) == self._replicas
                 self.load.wait_for(20)
             self.calls = scene.proxy.calls(began)
             if not self.nth:

@@ -10,7 +10,7 @@ import time
 import bundles
 import pytest
 from full import FULL, only_in_full
-from kube import condition, in_phase, settled
+from kube import condition, in_phase, is_leaving, settled
 from load import Load
 from machines import front_of, frozen
 from witness import Witness
@@ -24,16 +24,7 @@ GOOD, BAD = (20, 10) if FULL else (1, 1)
 
 
 def pods(kube, name):
-    return [pod for pod in kube.list("pods", f"app.kubernetes.io/instance={name}") if "deletionTimestamp" not in pod["metadata"]]
-
-
-def await_last_drain(kube, name, seconds=150):
-    """Until the pods that were told to end are gone, which is when they can no longer fail anybody. A kubelet that misses
-    a container's end takes a minute to find out."""
-    deadline = time.monotonic() + seconds
-    while any("deletionTimestamp" in pod["metadata"] for pod in kube.list("pods", f"app.kubernetes.io/instance={name}")):
-        assert time.monotonic() < deadline, f"pods of {name} are still there {seconds} s after they were told to end"
-        time.sleep(0.5)
+    return [pod for pod in kube.list("pods", f"app.kubernetes.io/instance={name}") if not is_leaving(pod)]
 
 
 @contextlib.contextmanager
@@ -47,7 +38,7 @@ def unnoticed(kube, name, figures, body=BODY, rate=40, rows=1):
         with Load(address, body, rate) as load:
             load.wait_for(max(2, int(rate / 2)))
             yield factors, load
-            await_last_drain(kube, name)
+            kube.drained(name)
             load.wait_for(max(2, int(rate)))
         time.sleep(0.5)  # the watches' last events
     figures.append(f"{os.environ['PYTEST_CURRENT_TEST'].split('::')[1].split()[0]}: {load}, in {time.monotonic() - began:.0f} s; "
@@ -156,7 +147,7 @@ def test_a_user_who_thinks_otherwise_in_the_middle(kube, store, folder, deploy, 
         assert condition(model, "Stalled")["status"] == "True" and condition(model, "UpToDate")["status"] == "False"
         model = kube.until("modeldeployment", name, lambda m: m["status"].get("readyReplicas") == 4, 120)
         assert model["status"]["stableRevision"] == first
-        await_last_drain(kube, name)
+        kube.drained(name)
 
 
 @pytest.fixture(scope="module")
@@ -245,4 +236,4 @@ def test_four_pods_that_become_one(kube, figures, four):
         factors[four] = 2
         kube.run("scale", "modeldeployment/four", "--replicas=1")
         kube.until("modeldeployment", "four", serving(1), 120)
-        kube.gone("app.kubernetes.io/instance=four", 150, "pods", left=1)
+    assert len(pods(kube, "four")) == 1

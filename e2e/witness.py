@@ -12,6 +12,8 @@ import time
 from dataclasses import dataclass
 from pathlib import Path
 
+from kube import is_leaving
+
 CONDITIONS = ("Ready", "UpToDate", "Validated", "Reconciling", "Stalled")
 TRAFFIC, REVISION = "pilotlight.dev/traffic", "pilotlight.dev/revision"
 
@@ -74,8 +76,7 @@ class _Pod:
     def of(document: dict) -> _Pod:
         labels = document["metadata"]["labels"]
         ready = any(c["type"] == "Ready" and c["status"] == "True" for c in document["status"].get("conditions", []))
-        leaving = "deletionTimestamp" in document["metadata"]
-        return _Pod(labels.get(REVISION, ""), labels.get(TRAFFIC, ""), ready and not leaving)
+        return _Pod(labels.get(REVISION, ""), labels.get(TRAFFIC, ""), ready and not is_leaving(document))
 
 
 class Witness:
