@@ -76,20 +76,21 @@ class Kube:
         found = self.run("get", "events", "--field-selector", f"involvedObject.name={name}")
         raise AssertionError(f"no event {reason} about {name} in {seconds:.0f} s; there are:\n{found}")
 
-    def gone(self, selector: str, seconds: float = 60, kinds: str = CHILDREN) -> None:
+    def gone(self, selector: str, seconds: float = 150, kinds: str = CHILDREN) -> None:
         """Returns once nothing is left that bears the label, but pods that have ended; or fails and says what is."""
         self._none(kinds, selector, lambda one: not has_ended(one), seconds, "left over")
 
-    def drained(self, name: str, seconds: float = 60) -> None:
+    def drained(self, name: str, seconds: float = 150) -> None:
         """Returns once the model's pods that were told to end have, which is when they can no longer fail anybody; or
         fails."""
-        self._none("pods", f"app.kubernetes.io/instance={name}", lambda pod: is_leaving(pod) and not has_ended(pod), seconds, "told to end, but running")
+        self._none("pods", f"app.kubernetes.io/instance={name}", lambda pod: is_leaving(pod) and not has_ended(pod), seconds,
+                   "told to end, but running")
 
     def _none(self, kinds: str, selector: str, counts, seconds: float, what: str) -> None:
         deadline = time.monotonic() + seconds
         # Not `kubectl wait --for=delete`: it misses what goes while it starts, and then waits for all its time.
-        while there := [f"{o['kind']} {o['metadata']['name']}" for o in self.list(kinds, selector) if counts(o)]:
-            assert time.monotonic() < deadline, f"{what} after {seconds:.0f} s: {', '.join(there)}"
+        while there := [one for one in self.list(kinds, selector) if counts(one)]:
+            assert time.monotonic() < deadline, f"{what} after {seconds:.0f} s: {', '.join(map(_in_short, there))}"
             time.sleep(0.2)
 
 
@@ -98,15 +99,19 @@ def is_leaving(document: dict) -> bool:
 
 
 def has_ended(pod: dict) -> bool:
-    """It was told to end, its containers have, and nothing but its kubelet holds it in the API server.
+    """It was told to end, none of its containers runs, and nothing but its kubelet holds it in the API server.
 
     That takes as long as the kubelet likes. One of v1.20 that finds a container and its sandbox dead at one look loses the
     container, which then waits and was terminated, and leaves the sandbox to its next collection of garbage, a minute
     away; ten seconds later it asks for the pod's deletion.
     """
     return (pod["kind"] == "Pod" and is_leaving(pod) and not pod["metadata"].get("finalizers")
-            and all("running" not in status["state"] and "terminated" in status.get("lastState", {}) | status["state"]
-                    for status in pod["status"].get("containerStatuses", [])))
+            and not any("running" in status["state"] for status in pod["status"].get("containerStatuses", [])))
+
+
+def _in_short(document: dict) -> str:
+    states = [status["state"] for status in document.get("status", {}).get("containerStatuses", [])]
+    return f"{document['kind']} {document['metadata']['name']}" + (f" {json.dumps(states)}" if states else "")
 
 
 def _version(document: dict) -> str:
