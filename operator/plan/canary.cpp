@@ -237,15 +237,14 @@ bool Planner::IsConfirmed() {
   return false;
 }
 
-// Whether what is in the Service got there by steps: then the stable pods hand it every request, and stay
-// until the Service is its own.
-bool Planner::WasCanary() const {
-  return next_.rollout.canary && !stable_.empty();
-}
-
-void Planner::HandOverAll(const api::ReplicaSet& rs) {
+// What got into the Service by steps is handed every request by the stable pods until the Service is its own.
+// True while they may hand it any, be it that they are not known to have stopped: then no pod goes, neither
+// one that may be handed some, nor one that may have to answer all that it hands over.
+bool Planner::GoOnHandingOver(const api::ReplicaSet& rs) {
+  if (!next_.rollout.canary || stable_.empty()) return MayBeSplit();
   KeepCanary();
   HandOver(rs, WeightFor(wanted_, std::ssize(Peers(rs))));
+  return true;
 }
 
 // Has `rs` handed so much, in percent; or, while it is not known to which of its pods and by whom, what it is

@@ -53,12 +53,13 @@ void Planner::Pause(const api::ReplicaSet* rs) {
     Expel();
     return;
   }
-  const bool was_canary = WasCanary();
-  if (was_canary) HandOverAll(*rs);
+  const bool handed = GoOnHandingOver(*rs);
   const Side candidate = SideOf(*rs, Available());
-  if (const api::ReplicaSet* stable = fleet_.Find(stable_))
-    Keep(*stable, Hold(bounds_, SideOf(*stable), candidate));
-  if (rs->replicas > wanted_ && !was_canary) {
+  if (const api::ReplicaSet* stable = fleet_.Find(stable_)) {
+    const std::int64_t held = Hold(bounds_, SideOf(*stable), candidate);
+    Keep(*stable, handed ? std::max(held, stable->replicas) : held);
+  }
+  if (rs->replicas > wanted_ && !handed) {
     if (const auto size = ScaledDown(candidate, wanted_); size != rs->replicas)
       Change(*rs, size, rs->traffic, rs->digest);
     AgainWhenAvailable(target_);
@@ -112,12 +113,9 @@ void Planner::Promote(const api::ReplicaSet& rs) {
 // In the Service and bound: the first pod is let in; then the revision grows as far as there is room, the
 // stable one shrinks behind what serves of it, and in the end all of it must be ready.
 void Planner::Grow(const api::ReplicaSet& rs) {
-  const bool was_canary = WasCanary();
-  if (was_canary) HandOverAll(rs);
+  const bool handed = GoOnHandingOver(rs);
   const bool admitted = Admit(rs);
   const std::chrono::seconds min_ready(model_.spec.rollout.min_ready_seconds);
-  // While the stable pods may hand over requests to each of them, none goes.
-  const bool handed = was_canary || MayBeSplit();
   const bool sized = handed ? rs.replicas >= wanted_ : rs.replicas == wanted_;
   const bool grown = admitted && sized && SideOf(rs, min_ready).serving >= wanted_;
   if (!grown) {
@@ -133,7 +131,7 @@ void Planner::Grow(const api::ReplicaSet& rs) {
   const bool resized = handed ? rs.replicas < sizes.to : rs.replicas != sizes.to;
   if (admitted && resized) Change(rs, sizes.to, rs.traffic, rs.digest);
   if (stable != nullptr) {
-    Keep(*stable, grown || was_canary ? stable->replicas : sizes.from);
+    Keep(*stable, grown || handed ? stable->replicas : sizes.from);
   } else if (from != nullptr && !grown && !MayLeave() && from->replicas != sizes.from) {
     Change(*from, sizes.from, from->traffic, from->digest);
   }

@@ -19,6 +19,16 @@ using ::testing::ElementsAre;
 using ::testing::HasSubstr;
 using ::testing::IsEmpty;
 
+TEST(UnseenStable, IsTheRevisionThatStatusNamesWhereNoReplicaSetOfItWasSeen) {
+  Cluster cluster;
+  EXPECT_EQ(UnseenStable(cluster.Observe()), "");
+  cluster.Run();
+  Observed seen = cluster.Observe();
+  EXPECT_EQ(UnseenStable(seen), "");
+  seen.replica_sets.clear();
+  EXPECT_EQ(UnseenStable(seen), cluster.Revision());
+}
+
 // --- The first start ---
 
 TEST(FirstStart, WritesStatusBeforeAnyChildAndSaysReconcilingInTheSameWrite) {

@@ -75,8 +75,7 @@ class Planner {
   std::int64_t MirrorNow() const;
   void Canary(const api::ReplicaSet& rs);
   bool HandOver(const api::ReplicaSet& rs, std::int64_t weight);
-  bool WasCanary() const;
-  void HandOverAll(const api::ReplicaSet& rs);
+  bool GoOnHandingOver(const api::ReplicaSet& rs);
   void NextStep();
   std::optional<api::Time> StepDeadline() const;
   void Dwell(const Trouble& trouble);

@@ -91,6 +91,69 @@ TEST_F(Canaries, LeaveTheirStablePodsAloneUntilTheSplitIsOff) {
   Until([&] { return Size(first) == 1 && Size(second) == 0; });
 }
 
+TEST_F(Canaries, ThatSomebodyHasGivenMorePodsInTheServiceArePromotedAllTheSame) {
+  Serve(4);
+  const std::string second = Ask("v2");
+  Until([&] { return phase() == api::Phase::kSettling; });
+  std::ranges::find(cluster.replica_sets, second, [](const api::ReplicaSet& rs) {
+    return rs.meta.name;
+  })->replicas = 5;
+  Until([&] { return cluster.status().stable_revision == second; });
+  UntilPromoted(second);
+  EXPECT_EQ(Size(second), 4);
+}
+
+// A canary that was in the Service, and then not asked for and asked for again before anybody was told to
+// stop: there are no steps any more, and it is handed every request as before.
+class AskedForAgain : public Canaries {
+ protected:
+  void Begin(const nlohmann::json& rollout) {
+    Serve(4);
+    second = Ask("v2");
+    Until([&] { return phase() == api::Phase::kSettling; });
+    cluster.orders_arrive = false;
+    Set(rollout);
+    ASSERT_EQ(Ask("v1.tar", Good()), first);
+    cluster.Reconcile();
+    ASSERT_EQ(Ask("v2"), second);
+    ASSERT_FALSE(cluster.status().rollout.canary);
+  }
+  // For twenty decisions in which no time passes; and then the split ends by itself.
+  void ExpectAllToStay() {
+    Pass(20, seconds(0), [&] {
+      EXPECT_EQ(Size(first), 4);
+      EXPECT_EQ(Size(second), 4);
+    });
+  }
+  std::string second;
+};
+
+TEST_F(AskedForAgain, LosesNoPodOfEitherSideInAPauseUntilTheSplitIsOver) {
+  Begin({{"paused", true}});
+  ExpectAllToStay();
+  EXPECT_EQ(phase(), api::Phase::kPaused);
+  Until([&] { return Size(first) == 1; });
+  EXPECT_EQ(Size(second), 4);
+}
+
+TEST_F(AskedForAgain, IsScaledDownInAPauseWhenTheSplitIsOver) {
+  Begin({{"paused", true}});
+  cluster.Apply({{"replicas", 2}});
+  ExpectAllToStay();
+  Until([&] { return Size(second) == 2; });
+  EXPECT_EQ(phase(), api::Phase::kPaused);
+}
+
+TEST_F(AskedForAgain, LosesNoPodOfEitherSideThoughItHasNotGrownUntilTheSplitIsOver) {
+  Begin({{"maxUnavailable", 1}});
+  cluster.pod_behaviours[cluster.Pods(second).front()->meta.name] = {.ready = false, .phase = "Loading"};
+  ExpectAllToStay();
+  EXPECT_EQ(phase(), api::Phase::kPromoting);
+  Until([&] { return Size(first) < 4; });
+  cluster.pod_behaviours.clear();
+  UntilPromoted(second);
+}
+
 TEST_F(Canaries, ThatWereReplacedComeBackWithoutHandingOnWhatTheyGet) {
   Serve(2);
   const std::string second = Ask("v2");
