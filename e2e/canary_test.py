@@ -68,7 +68,7 @@ class Canaries:
         record = next(r for r in model["status"]["revisions"] if r["name"] == revision)
         assert record["aborted"]["reason"] in reasons, record["aborted"]
         assert condition(model, "UpToDate")["status"] == "False" and condition(model, "Ready")["status"] == "True"
-        self.kube.gone(f"pilotlight.dev/revision={revision}", kinds="pods")
+        self.kube.ended(f"pilotlight.dev/revision={revision}")
         return record["aborted"]
 
     def shares(self):
@@ -184,7 +184,7 @@ def test_a_third_one_in_the_middle(canaries, store, folder):
     canaries.await_step(2)
     third = canaries.ask_for(store.put("canary-4.tar", bundles.scale(folder, 4.0)), 4.0)
     canaries.await_promoted(third)
-    canaries.kube.gone(f"pilotlight.dev/revision={second}", kinds="pods")
+    canaries.kube.ended(f"pilotlight.dev/revision={second}")
 
 
 def test_the_candidates_node_is_lost(canaries, system, store, folder):

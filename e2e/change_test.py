@@ -69,7 +69,7 @@ def test_a_changed_spec_replaces_the_revision_without_a_failed_request(kube, sto
     assert model["status"]["stableRevision"] != old["status"]["stableRevision"]
     seen = {json.loads(v)[0][0] for v in load.values}
     assert seen == {2, 3}
-    kube.gone(f"pilotlight.dev/revision={old['status']['stableRevision']}", kinds="pods")
+    kube.ended(f"pilotlight.dev/revision={old['status']['stableRevision']}")
 
 
 def test_scaling_keeps_the_pods_there_are(kube, store, folder, deploy):

@@ -38,7 +38,7 @@ def stage(system):
     token = system.run("create", "token", "pilotlight-operator", "--duration=8h").strip()
     background = Background()
     system.run("scale", "deployment/pilotlight-operator", "--replicas=0")
-    system.gone("app.kubernetes.io/component=operator", kinds="pods")
+    system.ended("app.kubernetes.io/component=operator")
     with tempfile.TemporaryDirectory(prefix="pilotlight-scenes-") as folder:
         plane = RealControlPlane(Path(folder), background, config, token)
         yield Stage(Path(folder), background, plane, RealCluster(plane.kube), sidecar_image=image,

@@ -61,7 +61,7 @@ class Kube:
         # Asked anew: it is another thing if the last state was not watched than if there was none after it.
         text = self.run("get", kind, name, "-o", "json", check=False)
         now = json.loads(text) if text else {}
-        children = self.run("get", CHILDREN, "-l", f"app.kubernetes.io/instance={name}", "-o", "wide", check=False)
+        children = self.run("get", CHILDREN, "-l", _of_model(name), "-o", "wide", check=False)
         raise AssertionError(f"{kind} {name} did not become so in {seconds:.0f} s; it is at resourceVersion "
                              f"{_version(now)}, and was last seen at {_version(last)}:\n"
                              + json.dumps(now.get("status", now), indent=1)[:6000] + f"\n{children}")
@@ -76,14 +76,22 @@ class Kube:
         found = self.run("get", "events", "--field-selector", f"involvedObject.name={name}")
         raise AssertionError(f"no event {reason} about {name} in {seconds:.0f} s; there are:\n{found}")
 
-    def gone(self, selector: str, seconds: float = 150, kinds: str = CHILDREN) -> None:
-        """Returns once nothing is left that bears the label, but pods that have ended; or fails and says what is."""
-        self._none(kinds, selector, lambda one: not has_ended(one), seconds, "left over")
+    def pods(self, name: str) -> list[dict]:
+        """The model's pods, but those that were told to end."""
+        return [pod for pod in self.list("pods", _of_model(name)) if not is_leaving(pod)]
+
+    def gone(self, selector: str, seconds: float = 150) -> None:
+        """Returns once nothing is left that bears the label; or fails and says what is."""
+        self._none(CHILDREN, selector, lambda _: True, seconds, "left over")
+
+    def ended(self, selector: str, seconds: float = 150) -> None:
+        """Returns once the pods that bear the label have ended, be it that their kubelets keep them; or fails."""
+        self._none("pods", selector, lambda pod: not has_ended(pod), seconds, "not ended")
 
     def drained(self, name: str, seconds: float = 150) -> None:
         """Returns once the model's pods that were told to end have, which is when they can no longer fail anybody; or
         fails."""
-        self._none("pods", f"app.kubernetes.io/instance={name}", lambda pod: is_leaving(pod) and not has_ended(pod), seconds,
+        self._none("pods", _of_model(name), lambda pod: is_leaving(pod) and not has_ended(pod), seconds,
                    "told to end, but running")
 
     def _none(self, kinds: str, selector: str, counts, seconds: float, what: str) -> None:
@@ -92,6 +100,10 @@ class Kube:
         while there := [one for one in self.list(kinds, selector) if counts(one)]:
             assert time.monotonic() < deadline, f"{what} after {seconds:.0f} s: {', '.join(map(_in_short, there))}"
             time.sleep(0.2)
+
+
+def _of_model(name: str) -> str:
+    return f"app.kubernetes.io/instance={name}"
 
 
 def is_leaving(document: dict) -> bool:
@@ -105,7 +117,7 @@ def has_ended(pod: dict) -> bool:
     container, which then waits and was terminated, and leaves the sandbox to its next collection of garbage, a minute
     away; ten seconds later it asks for the pod's deletion.
     """
-    return (pod["kind"] == "Pod" and is_leaving(pod) and not pod["metadata"].get("finalizers")
+    return (is_leaving(pod) and not pod["metadata"].get("finalizers")
             and not any("running" in status["state"] for status in pod["status"].get("containerStatuses", [])))
 
 

@@ -6,7 +6,7 @@ import subprocess
 
 import bundles
 from endpoint import Endpoint
-from kube import condition, is_leaving, is_true
+from kube import condition, is_true
 from load import Load
 
 BODY = json.dumps({"instances": [[1.0, 2.0, 4.0]]})
@@ -25,8 +25,7 @@ def predict(kube, pod, body):
 
 
 def names(kube, name):
-    return {pod["metadata"]["name"] for pod in kube.list("pods", f"app.kubernetes.io/instance={name}")
-            if not is_leaving(pod)}
+    return {pod["metadata"]["name"] for pod in kube.pods(name)}
 
 
 def passed(model):

@@ -90,7 +90,7 @@ def test_deleting_a_model_leaves_nothing_while_no_operator_runs(kube, system, st
     replicas = system.get("deployment", "pilotlight-operator")["spec"]["replicas"]
     system.run("scale", "deployment/pilotlight-operator", "--replicas=0")
     try:
-        system.gone("app.kubernetes.io/component=operator", kinds="pods")
+        system.ended("app.kubernetes.io/component=operator")
         kube.delete("modeldeployment", "orphan")
         kube.gone("app.kubernetes.io/instance=orphan")
     finally:

@@ -10,7 +10,7 @@ import time
 import bundles
 import pytest
 from full import FULL, only_in_full
-from kube import condition, in_phase, is_leaving, settled
+from kube import condition, in_phase, settled
 from load import Load
 from machines import front_of, frozen
 from witness import Witness
@@ -21,10 +21,6 @@ ROW = [1.0, 2.0, 4.0]
 BODY = json.dumps({"instances": [ROW]}).encode()
 
 GOOD, BAD = (20, 10) if FULL else (1, 1)
-
-
-def pods(kube, name):
-    return [pod for pod in kube.list("pods", f"app.kubernetes.io/instance={name}") if not is_leaving(pod)]
 
 
 @contextlib.contextmanager
@@ -165,7 +161,7 @@ def test_the_client_would_notice(kube, four):
     address = kube.get("service", "four")["spec"]["clusterIP"]
     with Load(address, BODY) as load:
         load.wait_for(20)
-        os.kill(front_of(pods(kube, "four")[0]["metadata"]["name"]), signal.SIGKILL)
+        os.kill(front_of(kube.pods("four")[0]["metadata"]["name"]), signal.SIGKILL)
         kube.until("modeldeployment", "four", lambda m: not serving(4)(m), 60)
         kube.until("modeldeployment", "four", serving(4), 120)
         load.wait_for(40)
@@ -175,14 +171,14 @@ def test_the_client_would_notice(kube, four):
 def test_pods_that_somebody_deletes(kube, figures, four):
     with unnoticed(kube, "four", figures) as (factors, _):
         factors[four] = 2
-        for pod in pods(kube, "four")[:2]:
+        for pod in kube.pods("four")[:2]:
             kube.run("delete", "pod", pod["metadata"]["name"], "--wait=false")
             kube.until("modeldeployment", "four", lambda m: not serving(4)(m), 60)
             kube.until("modeldeployment", "four", serving(4), 120)
 
 
 def test_a_node_that_is_drained(kube, system, figures, four):
-    nodes = {pod["spec"]["nodeName"] for pod in pods(kube, "four")}
+    nodes = {pod["spec"]["nodeName"] for pod in kube.pods("four")}
     if len(nodes) < 2:
         pytest.skip("all pods are on one node: a drain would wait for ever; PILOTLIGHT_NODES=2 ./dev test e2e")
     node = sorted(nodes)[-1]
@@ -192,7 +188,7 @@ def test_a_node_that_is_drained(kube, system, figures, four):
             kube.run("drain", node, "--ignore-daemonsets", "--delete-emptydir-data", "--force", "--timeout=240s",
                      "--pod-selector=app.kubernetes.io/instance=four")
             kube.until("modeldeployment", "four", serving(4), 120)
-            assert node not in {pod["spec"]["nodeName"] for pod in pods(kube, "four")}
+            assert node not in {pod["spec"]["nodeName"] for pod in kube.pods("four")}
         finally:
             kube.run("uncordon", node)
 
@@ -211,7 +207,7 @@ def test_a_kube_proxy_that_hears_of_nothing_for_ten_seconds(kube, store, folder,
         model = kube.until("modeldeployment", "frozen", serving(2), 120)
         factors[model["status"]["stableRevision"]] = 3
         with frozen("kube-proxy"):
-            kube.run("delete", "pod", pods(kube, "frozen")[0]["metadata"]["name"], "--wait=false")
+            kube.run("delete", "pod", kube.pods("frozen")[0]["metadata"]["name"], "--wait=false")
             time.sleep(10)
         kube.until("modeldeployment", "frozen", serving(2), 120)
 
@@ -236,4 +232,4 @@ def test_four_pods_that_become_one(kube, figures, four):
         factors[four] = 2
         kube.run("scale", "modeldeployment/four", "--replicas=1")
         kube.until("modeldeployment", "four", serving(1), 120)
-    assert len(pods(kube, "four")) == 1
+    assert len(kube.pods("four")) == 1
