@@ -29,6 +29,8 @@ find_program(CCACHE ccache)
 if(CCACHE)
   set(CMAKE_C_COMPILER_LAUNCHER ${CCACHE})
   set(CMAKE_CXX_COMPILER_LAUNCHER ${CCACHE})
+  # Clang writes into a precompiled header when each file in it was last changed: no two checkouts would share one.
+  add_compile_options("$<$<CXX_COMPILER_ID:Clang>:SHELL:-Xclang -fno-pch-timestamp>")
 endif()
 
 # Every path in the repository is included from its root: #include "operator/plan/plan.h".
