@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import ctypes
 import glob
+import hashlib
 import importlib.util
 import io
 import json
@@ -203,7 +204,7 @@ def _compiled(program, folder: str, compiler: str, width: int | None) -> tuple[b
 
     package = os.path.join(folder, "model.pt2")
     options = {
-        "cpp.cxx": (_front_of(compiler, folder),),
+        "cpp.cxx": (_front_of(compiler),),
         "cpp.dynamic_threads": True,  # else the number of threads is compiled in, and OpenMP ends a process that has fewer
         "cpp.simdlen": width,
         "cpp.vec_isa_ok": True,  # the processor's own word is enough
@@ -252,11 +253,14 @@ def _check_interpreted(archive: zipfile.ZipFile, names: list[str]) -> None:
             "use other operators; or leave format out: TorchScript has them all")
 
 
-def _front_of(compiler: str, folder: str) -> str:
+def _front_of(compiler: str) -> str:
     """The compiler, called so that nothing of this machine gets into the library: no paths, and no names of torch's own
-    libraries, which are called otherwise elsewhere and are there anyway."""
-    kind = "clang++" if "clang" in os.path.basename(compiler) else "g++"
-    path = os.path.join(folder, kind)
+    libraries, which are called otherwise elsewhere and are there anyway.
+
+    It stays where torch keeps its own files, at the same path each time: torch names what it writes after it, and what is
+    compiled again is known again (by ccache)."""
+    from torch._inductor.codecache import cache_dir
+
     torch_folder = os.path.dirname(os.path.abspath(torch.__file__))
     script = f"""#!/bin/sh
 for each do
@@ -270,9 +274,14 @@ for each do
 done
 exec {shlex.quote(compiler)} {shlex.quote(f"-ffile-prefix-map={torch_folder}=torch")} "$@"
 """
-    Path(path).write_text(script)
-    os.chmod(path, 0o755)
-    return path
+    folder = Path(cache_dir(), "pilotlight-" + hashlib.sha256(script.encode()).hexdigest()[:16])
+    folder.mkdir(exist_ok=True)
+    with tempfile.NamedTemporaryFile("w", dir=folder, delete=False) as file:  # another export may be calling it
+        file.write(script)
+    os.chmod(file.name, 0o755)
+    path = folder / ("clang++" if "clang" in os.path.basename(compiler) else "g++")
+    os.replace(file.name, path)
+    return str(path)
 
 
 # What is written.
