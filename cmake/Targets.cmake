@@ -5,8 +5,9 @@ function(pilotlight_library name)
   target_link_libraries(${name} PUBLIC ${ARG_DEPS})
 endfunction()
 
-# pilotlight_test(NAME [SANDBOXED] [BUSY] [PCH target] SOURCES... DEPS...): one GoogleTest program of one folder; its
-# tests are found at ctest time, so that each has its own line and its own time-out.
+# pilotlight_test(NAME [SANDBOXED] [BUSY] [PCH target] [SHARDS n] SOURCES... DEPS...): one GoogleTest program of one
+# folder. All its tests run in one process: started for each, LibTorch and the sanitizers would cost more than the tests.
+# SHARDS: in so many processes (GoogleTest's own sharding); one for each half minute that they take with the sanitizers.
 # PCH: whose precompiled headers it has; test_pch if nothing is said, `none` for one with compile options of its own.
 # SANDBOXED: all its tests are of the engine's sandbox, which forbids system calls that the sanitizers make. So a build
 # can be without these tests, or have them alone: then only the target `sandboxed` builds them.
@@ -17,15 +18,15 @@ if(NOT PILOTLIGHT_TESTS MATCHES "^(all|sandboxed|others)$")
 endif()
 if(BUILD_TESTING)
   find_package(GTest REQUIRED)
-  include(GoogleTest)
   add_custom_target(sandboxed)
+  file(MAKE_DIRECTORY ${CMAKE_BINARY_DIR}/gtest)  # what became of each test
   # What nearly every test includes, read once.
   add_library(test_pch OBJECT EXCLUDE_FROM_ALL ${CMAKE_SOURCE_DIR}/cmake/test_pch.cpp)
   target_link_libraries(test_pch PUBLIC GTest::gmock)
   target_precompile_headers(test_pch PRIVATE ${CMAKE_SOURCE_DIR}/cmake/test_pch.h)
 endif()
 function(pilotlight_test name)
-  cmake_parse_arguments(ARG "SANDBOXED;BUSY" "PCH" "SOURCES;DEPS" ${ARGN})
+  cmake_parse_arguments(ARG "SANDBOXED;BUSY" "PCH;SHARDS" "SOURCES;DEPS" ${ARGN})
   add_executable(${name} ${ARG_SOURCES})
   target_link_libraries(${name} PRIVATE ${ARG_DEPS} GTest::gmock GTest::gtest_main)
   if(NOT ARG_PCH)
@@ -49,8 +50,17 @@ function(pilotlight_test name)
   if(NOT PILOTLIGHT_TESTS MATCHES "^(all|${kind})$")
     return()
   endif()
-  # LibTorch alone takes seconds to link on a busy machine.
-  gtest_discover_tests(${name} DISCOVERY_MODE PRE_TEST DISCOVERY_TIMEOUT 120 PROPERTIES TIMEOUT 120)
+  if(NOT ARG_SHARDS)
+    set(ARG_SHARDS 1)
+  endif()
+  foreach(shard RANGE 1 ${ARG_SHARDS})
+    math(EXPR index "${shard} - 1")
+    set(test ${name}.${shard})
+    set(written ${CMAKE_BINARY_DIR}/gtest/${test})
+    add_test(NAME ${test} COMMAND ${name} --gtest_output=xml:${written}.xml)
+    set(environment GTEST_TOTAL_SHARDS=${ARG_SHARDS} GTEST_SHARD_INDEX=${index} TEST_PREMATURE_EXIT_FILE=${written}.unfinished)
+    set_tests_properties(${test} PROPERTIES TIMEOUT 600 COST ${ARG_SHARDS} ENVIRONMENT "${environment}")  # the longest begin
+  endforeach()
 endfunction()
 
 # pilotlight_fuzzer(NAME SOURCES... DEPS...): one fuzzer of one parser, beside it as x_fuzz.cpp. Only in the preset
