@@ -13,7 +13,7 @@ from kube import condition, in_phase, settled
 from load import Load
 from machines import lost, processes
 from recheck_test import POISON, names, predict
-from unnoticed_test import BODY, assert_unnoticed
+from unnoticed import BODY, assert_unnoticed
 from witness import Follow
 
 from conftest import manifest

@@ -11,7 +11,7 @@ import pytest
 from canary_test import ANALYSIS
 from kube import in_phase, settled
 from load import Load
-from unnoticed_test import BODY, assert_unnoticed
+from unnoticed import BODY, assert_unnoticed
 
 from conftest import CHECKOUT, manifest
 

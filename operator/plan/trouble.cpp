@@ -21,6 +21,13 @@ std::string Because(const std::string& why) {
   return why.empty() ? std::string() : ": " + why;
 }
 
+// A revision keeps the image that it was born with.
+constexpr char kMakeAvailable[] =
+    "let the nodes have the sidecar's image (template.imagePullSecrets if its registry is private); or start "
+    "the "
+    "operator with another --sidecar-image and change an annotation of template, as only a new revision "
+    "takes it";
+
 // What Kubernetes says while a container waits, and what to do about it.
 struct Waiting {
   std::string_view reason;
@@ -28,10 +35,11 @@ struct Waiting {
   bool for_image = false;
 };
 constexpr std::array kWaiting = {
-    Waiting{"ErrImagePull", "check the sidecar's image and template.imagePullSecrets", true},
-    Waiting{"ImagePullBackOff", "check the sidecar's image and template.imagePullSecrets", true},
-    Waiting{"ErrImageNeverPull", "the sidecar's image is not on the node", true},
-    Waiting{"InvalidImageName", "the operator was started with an image name that is none"},
+    Waiting{"ErrImagePull", kMakeAvailable, true},
+    Waiting{"ImagePullBackOff", kMakeAvailable, true},
+    Waiting{"ErrImageNeverPull", kMakeAvailable, true},
+    Waiting{"InvalidImageName",
+            "start the operator with a --sidecar-image that is a name, and change an annotation of template"},
     Waiting{"CreateContainerConfigError", "create what is missing, or correct template"},
     Waiting{"CreateContainerError", "see kubectl describe pod"},
     Waiting{"RunContainerError", "see kubectl describe pod"},
