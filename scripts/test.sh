@@ -2,7 +2,7 @@
 # The tests, all or those named, each part a step; then a table, and the sum as the last line.
 
 TEST_PARTS=(format crd python sim sanitized sandboxed tidy fuzz integration e2e chart)  # what is quick to fail first
-WAITING_PARTS=(integration e2e chart)  # wait for pods and clocks most of their time, and leave the processors to the others
+WAITING_PARTS=(e2e chart)  # wait for pods and clocks most of their time, and leave the processors to the others
 # Only if named: sanitized and sandboxed have the same tests as unit, and mutants runs the planner's once for each guard.
 NAMED_PARTS=(unit mutants)
 PYTEST=(-p no:cacheprovider -q -rs --color=no --timeout=600)  # a test that hangs must not take the others with it
