@@ -327,7 +327,22 @@ Trouble Planner::WhatAilsStep(const api::ReplicaSet& rs) const {
     if (!report->order_error.empty())
       return {"SidecarRefuses", "pod " + pod->meta.name + ": " + report->order_error, true};
   }
+  if (Fronts().empty()) return WhyNobodyHandsOver();
   return {"WaitingForWeight", "the stable pods are being told of the weight"};
+}
+
+// No stable pod serves: what keeps the first that is in trouble from it.
+Trouble Planner::WhyNobodyHandsOver() const {
+  constexpr char kReason[] = "WaitingForWeight";
+  const std::string said = "no pod of " + stable_ + " serves, which could hand requests over";
+  for (const api::Pod* pod : fleet_.Pods(stable_)) {
+    const Trouble trouble = WhatAils(*pod, fleet_.ReportOf(*pod), seen_.settings, seen_.now);
+    if (trouble.wrong) return {kReason, said + ": " + trouble.message};
+    // Between two tries of the same thing the status would flap, and each flap is a write.
+    if (trouble.again && model_.status.rollout.message.starts_with(said))
+      return {kReason, model_.status.rollout.message};
+  }
+  return {kReason, said};
 }
 
 // All of the candidate's pods are there and get every request from the stable ones: so it takes the Service

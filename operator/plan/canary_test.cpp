@@ -303,6 +303,20 @@ TEST_F(Canaries, SayWhatHoldsThemUpWhereASidecarCannotBeReached) {
   UntilPromoted(second);
 }
 
+TEST_F(Canaries, SayWhyNobodyIsThereToHandOver) {
+  const std::string second = AtStep(1, 1);
+  cluster.behaviours[first] = Changed();
+  cluster.pod_behaviours.clear();
+  const std::string lost = cluster.Pods(first).front()->meta.uid;
+  std::erase_if(cluster.pods, [&](const api::Pod& pod) { return pod.meta.uid == lost; });
+  Until([&] { return cluster.status().rollout.message.contains("no pod of " + first + " serves"); });
+  Until([&] { return cluster.status().rollout.message.contains("other bytes. Restore the file"); });
+  EXPECT_EQ(cluster.status().rollout.reason, "WaitingForWeight");
+  Until([&] { return phase() == Phase::kPaused; });
+  cluster.behaviours[first] = Good();
+  UntilPromoted(second);
+}
+
 TEST_F(Canaries, WhosePodsKeepRestartingAreTakenBack) {
   const std::string second = AtStep(1, 4);
   api::Pod& pod = *cluster.Pods(second).front();

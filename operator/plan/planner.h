@@ -81,6 +81,7 @@ class Planner {
   void Dwell(const Trouble& trouble);
   void AwaitStep(const api::ReplicaSet& rs);
   Trouble WhatAilsStep(const api::ReplicaSet& rs) const;
+  Trouble WhyNobodyHandsOver() const;
   void FinishCanary(const api::ReplicaSet& rs, bool in_force);
   analysis::Settings Criteria(const analysis::Segment& counted) const;
   void AddProbes(const api::ReplicaSet& rs, const std::map<std::string, std::string>& names,

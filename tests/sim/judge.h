@@ -60,6 +60,7 @@ class Judge {
   std::int64_t CountHandedTo(const plan::Observed& seen, const std::string& candidate) const;
   void CheckWeight(const Write& write, double weight, bool is_news) const;
   bool IsTampered(const api::Pod& pod) const;
+  bool HasLostItsSource(const std::string& revision) const;
   void CheckStatus(const Write& write, const api::Status& before);
   void CheckStable(const Write& write, const api::Status& before) const;
   void CheckPhase(const Write& write) const;

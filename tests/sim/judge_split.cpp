@@ -206,6 +206,18 @@ void Judge::CheckWeight(const Write& write, double weight, bool is_news) const {
   }
 }
 
+// Of its pods none serves, and each that there may be finds other bytes than were proven.
+bool Judge::HasLostItsSource(const std::string& revision) const {
+  bool lost = false;
+  for (const auto& [name, pod] : api_.pods.all()) {
+    if (pod->meta.revision != revision) continue;
+    const Sidecar* sidecar = nodes_.SidecarOf(pod->meta.uid);
+    if (sidecar == nullptr || !sidecar->failure || sidecar->failure->reason != "SourceChanged") return false;
+    lost = true;
+  }
+  return lost;
+}
+
 void Judge::CheckRest(bool held) const {
   const api::ModelDeployment* model = api_.model();
   if (model == nullptr || !model->errors.empty()) return;
@@ -216,6 +228,10 @@ void Judge::CheckRest(bool held) const {
   }
   if (!held) return;
   const auto& canary = model->status.rollout.canary;
+  if (HasLostItsSource(model->status.stable_revision)) {
+    return Require(model->status.rollout.message.contains("no pod of " + model->status.stable_revision),
+                   [] { return std::string("at rest, nobody says why no stable pod hands over"); });
+  }
   Require(canary->applied == canary->desired,
           [] { return std::string("at rest, the weight is not in force"); });
   for (const auto& [name, pod] : api_.pods.all()) {
