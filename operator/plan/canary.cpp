@@ -331,18 +331,15 @@ Trouble Planner::WhatAilsStep(const api::ReplicaSet& rs) const {
   return {"WaitingForWeight", "the stable pods are being told of the weight"};
 }
 
-// No stable pod serves: what keeps the first that is in trouble from it.
+// No stable pod serves: with what is wrong, if anything is.
 Trouble Planner::WhyNobodyHandsOver() const {
   constexpr char kReason[] = "WaitingForWeight";
   const std::string said = "no pod of " + stable_ + " serves, which could hand requests over";
-  for (const api::Pod* pod : fleet_.Pods(stable_)) {
-    const Trouble trouble = WhatAils(*pod, fleet_.ReportOf(*pod), seen_.settings, seen_.now);
-    if (trouble.wrong) return {kReason, said + ": " + trouble.message};
-    // Between two tries of the same thing the status would flap, and each flap is a write.
-    if (trouble.again && model_.status.rollout.message.starts_with(said))
-      return {kReason, model_.status.rollout.message};
-  }
-  return {kReason, said};
+  if (fleet_.Find(stable_) == nullptr) return {kReason, said};
+  const Trouble trouble = WhatKeepsOut(stable_);
+  const std::string& before = model_.status.rollout.message;
+  if (trouble.message == before) return {kReason, before.starts_with(said) ? before : said};
+  return {kReason, trouble.wrong ? said + ": " + trouble.message : said};
 }
 
 // All of the candidate's pods are there and get every request from the stable ones: so it takes the Service

@@ -148,6 +148,7 @@ class Planner {
   // report.cpp: what status says.
   void Enter(api::Phase phase);
   void Await(const Trouble& trouble);
+  Trouble WhatKeepsOut(const std::string& revision) const;
   void AwaitPods(const std::string& revision);
   api::RevisionStatus& Record(const std::string& revision);
   void KeepRecords();

@@ -78,10 +78,10 @@ void Planner::Await(const Trouble& trouble) {
 
 // The one thing to tell about pods that are not serving yet: what is wrong rather than what is merely on its
 // way.
-void Planner::AwaitPods(const std::string& revision) {
+Trouble Planner::WhatKeepsOut(const std::string& revision) const {
   const api::ReplicaSet& rs = *fleet_.Find(revision);
   if (rs.current_replicas < rs.replicas) {
-    if (const auto refused = WhatAils(rs)) return Await(*refused);
+    if (const auto refused = WhatAils(rs)) return *refused;
   }
   std::optional<Trouble> on_its_way;
   for (const api::Pod* pod : fleet_.Pods(revision)) {
@@ -92,19 +92,23 @@ void Planner::AwaitPods(const std::string& revision) {
       continue;
     }
     Trouble trouble = WhatAils(*pod, fleet_.ReportOf(*pod), seen_.settings, seen_.now);
-    if (trouble.wrong) return Await(trouble);
+    if (trouble.wrong) return trouble;
     // Between two tries of the same thing the status would flap, and each flap is a write and an Event.
     const auto& before = model_.status.rollout;
     if (trouble.again && before.phase == next_.rollout.phase && !before.reason.empty()) {
-      return Await({.reason = before.reason, .message = before.message, .wrong = true});
+      return {.reason = before.reason, .message = before.message, .wrong = true};
     }
     if (!on_its_way) on_its_way = std::move(trouble);
   }
-  if (on_its_way) return Await(*on_its_way);
+  if (on_its_way) return *on_its_way;
   if (const auto& ended = fleet_.EndedPods(revision); !ended.empty() && fleet_.Pods(revision).empty()) {
-    return Await(WhatAils(*ended.back(), nullptr, seen_.settings, seen_.now));
+    return WhatAils(*ended.back(), nullptr, seen_.settings, seen_.now);
   }
-  Await({"WaitingForPods", "Kubernetes is making the pods of " + revision});
+  return {"WaitingForPods", "Kubernetes is making the pods of " + revision};
+}
+
+void Planner::AwaitPods(const std::string& revision) {
+  Await(WhatKeepsOut(revision));
 }
 
 RevisionStatus& Planner::Record(const std::string& revision) {

@@ -206,7 +206,7 @@ void Judge::CheckWeight(const Write& write, double weight, bool is_news) const {
   }
 }
 
-// Of its pods none serves, and each that there may be finds other bytes than were proven.
+// It has pods, and each of them has found other bytes than were proven.
 bool Judge::HasLostItsSource(const std::string& revision) const {
   bool lost = false;
   for (const auto& [name, pod] : api_.pods.all()) {
